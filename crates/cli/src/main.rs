@@ -1,0 +1,3 @@
+//! The `mynah` binary.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Sequences in flight: batching, prefix cache, sampling, constraints.

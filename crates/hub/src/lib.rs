@@ -1,0 +1,1 @@
+//! Fetches models and keeps them: catalogue, mirrors, checksums, cache folder, memory maps.

@@ -1,0 +1,1 @@
+//! Arithmetic on slices for each processor, and the thread pool.

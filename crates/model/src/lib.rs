@@ -1,0 +1,1 @@
+//! GGUF, safetensors, tokenizers, architectures and the forward pass.
