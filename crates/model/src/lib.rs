@@ -1,1 +1,3 @@
 //! GGUF, safetensors, tokenizers, architectures and the forward pass.
+
+pub mod checkpoint;
