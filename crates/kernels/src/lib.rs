@@ -1,3 +1,25 @@
 //! Arithmetic on slices for each processor, and the thread pool.
 
+mod activations;
+mod arch;
+mod attention;
+mod buffer;
+mod cache;
 pub mod format;
+mod isa;
+mod math;
+mod matmul;
+mod packed;
+mod pool;
+mod rows;
+mod shared;
+
+pub use activations::Activations;
+pub use attention::{AttentionOptions, AttentionScratch, Context, attention};
+pub use buffer::Buffer;
+pub use cache::{CacheFormat, LayerCache, PAGE};
+pub use isa::Isa;
+pub use matmul::{MAX_PRODUCTS, Product, matmul};
+pub use packed::{Matrix, pack_group};
+pub use pool::Pool;
+pub use rows::{Activation, RopeStyle, activate, add, layer_norm, rms_norm, rope, scale, soft_cap};

@@ -1,0 +1,172 @@
+//! The reference: sixteen lanes as plain arrays.
+
+use half::{bf16, f16};
+
+use super::{LANES, Simd};
+
+/// Plain Rust, on every processor.
+#[derive(Clone, Copy, Debug)]
+pub struct Scalar;
+
+type F = [f32; LANES];
+
+#[inline(always)]
+fn zip(a: F, b: F, op: impl Fn(f32, f32) -> f32) -> F {
+    std::array::from_fn(|i| op(a[i], b[i]))
+}
+
+impl Simd for Scalar {
+    type F = F;
+    type I = [i32; LANES];
+    type B = [u8; 64];
+
+    const TILE_ROWS: usize = 4;
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> F {
+        [x; LANES]
+    }
+    #[inline(always)]
+    fn load(self, from: &F) -> F {
+        *from
+    }
+    #[inline(always)]
+    fn store(self, v: F, to: &mut F) {
+        *to = v;
+    }
+    #[inline(always)]
+    fn load_f16(self, from: &[u16; LANES]) -> F {
+        from.map(|bits| f16::from_bits(bits).to_f32())
+    }
+    #[inline(always)]
+    fn store_f16(self, v: F, to: &mut [u16; LANES]) {
+        *to = v.map(|x| f16::from_f32(x).to_bits());
+    }
+    #[inline(always)]
+    fn load_bf16(self, from: &[u16; LANES]) -> F {
+        from.map(|bits| bf16::from_bits(bits).to_f32())
+    }
+    #[inline(always)]
+    fn load_u8(self, from: &[u8; LANES]) -> F {
+        from.map(f32::from)
+    }
+    #[inline(always)]
+    fn load_i8(self, from: &[i8; LANES]) -> F {
+        from.map(f32::from)
+    }
+    #[inline(always)]
+    fn add(self, a: F, b: F) -> F {
+        zip(a, b, |a, b| a + b)
+    }
+    #[inline(always)]
+    fn sub(self, a: F, b: F) -> F {
+        zip(a, b, |a, b| a - b)
+    }
+    #[inline(always)]
+    fn mul(self, a: F, b: F) -> F {
+        zip(a, b, |a, b| a * b)
+    }
+    #[inline(always)]
+    fn div(self, a: F, b: F) -> F {
+        zip(a, b, |a, b| a / b)
+    }
+    #[inline(always)]
+    fn fma(self, a: F, b: F, c: F) -> F {
+        std::array::from_fn(|i| a[i].mul_add(b[i], c[i]))
+    }
+    #[inline(always)]
+    fn max(self, a: F, b: F) -> F {
+        zip(a, b, |a, b| if a > b { a } else { b })
+    }
+    #[inline(always)]
+    fn min(self, a: F, b: F) -> F {
+        zip(a, b, |a, b| if a < b { a } else { b })
+    }
+    #[inline(always)]
+    fn abs(self, a: F) -> F {
+        a.map(f32::abs)
+    }
+    #[inline(always)]
+    fn copysign(self, a: F, b: F) -> F {
+        zip(a, b, f32::copysign)
+    }
+    #[inline(always)]
+    fn round(self, a: F) -> F {
+        a.map(f32::round_ties_even)
+    }
+    #[inline(always)]
+    fn exp2_whole(self, n: F) -> F {
+        n.map(|n| f32::from_bits(((n as i32).wrapping_add(127) as u32) << 23))
+    }
+    #[inline(always)]
+    fn first(self, n: usize, a: F, b: F) -> F {
+        std::array::from_fn(|i| if i < n { a[i] } else { b[i] })
+    }
+    #[inline(always)]
+    fn select_less(self, a: F, b: F, x: F, y: F) -> F {
+        std::array::from_fn(|i| if a[i] < b[i] { x[i] } else { y[i] })
+    }
+    #[inline(always)]
+    fn sum(self, a: F) -> f32 {
+        let mut v = a;
+        let mut half = LANES / 2;
+        while half > 0 {
+            for i in 0..half {
+                v[i] += v[i + half];
+            }
+            half /= 2;
+        }
+        v[0]
+    }
+    #[inline(always)]
+    fn greatest(self, a: F) -> f32 {
+        a.into_iter().fold(f32::NEG_INFINITY, |m, x| if x > m { x } else { m })
+    }
+    #[inline(always)]
+    fn splat_i(self, x: i32) -> [i32; LANES] {
+        [x; LANES]
+    }
+    #[inline(always)]
+    fn to_f(self, a: [i32; LANES]) -> F {
+        a.map(|x| x as f32)
+    }
+    #[inline(always)]
+    fn shl_i<const N: u32>(self, a: [i32; LANES]) -> [i32; LANES] {
+        a.map(|x| x.wrapping_shl(N))
+    }
+    #[inline(always)]
+    fn to_i8(self, a: F) -> [i8; LANES] {
+        a.map(|x| x.round_ties_even() as i8)
+    }
+    #[inline(always)]
+    fn load_bytes(self, from: &[u8; 64]) -> [u8; 64] {
+        *from
+    }
+    #[inline(always)]
+    fn store_bytes(self, v: [u8; 64], to: &mut [u8; 64]) {
+        *to = v;
+    }
+    #[inline(always)]
+    fn bits<const N: u32>(self, v: [u8; 64], mask: u8) -> [u8; 64] {
+        v.map(|b| (b >> N) & mask)
+    }
+    #[inline(always)]
+    fn bits_up<const N: u32>(self, v: [u8; 64], mask: u8) -> [u8; 64] {
+        v.map(|b| (b << N) & mask)
+    }
+    #[inline(always)]
+    fn or(self, a: [u8; 64], b: [u8; 64]) -> [u8; 64] {
+        std::array::from_fn(|i| a[i] | b[i])
+    }
+    #[inline(always)]
+    fn lookup(self, v: [u8; 64], table: &[u8; 16]) -> [u8; 64] {
+        v.map(|b| table[usize::from(b & 15)])
+    }
+    #[inline(always)]
+    fn dot<const WIDE: bool>(self, acc: [i32; LANES], w: [u8; 64], x: i32) -> [i32; LANES] {
+        let x = x.to_le_bytes().map(|b| i32::from(b as i8));
+        std::array::from_fn(|i| {
+            (0..4).fold(acc[i], |sum, j| sum.wrapping_add(i32::from(w[4 * i + j]) * x[j]))
+        })
+    }
+}
