@@ -180,6 +180,7 @@ fn part_of_rows_on<S: Simd>(
     let queries = &queries[..n];
     let kv_head = first_head / part.group;
     match part.cache.format {
+        CacheFormat::F32 => attend::<S, Floats>(s, part, kv_head, queries, scores, stride),
         CacheFormat::F16 => attend::<S, Halfs>(s, part, kv_head, queries, scores, stride),
         CacheFormat::Q8_0 => attend::<S, Rounded>(s, part, kv_head, queries, scores, stride),
     }
@@ -193,6 +194,7 @@ trait Cached {
     fn values<S: Simd>(s: S, values: &[u8], padded_dim: usize, slot: usize, d: usize) -> S::F;
 }
 
+struct Floats;
 struct Halfs;
 struct Rounded;
 
@@ -208,6 +210,23 @@ fn chunk<const N: usize>(bytes: &[u8], at: usize) -> &[u8; N] {
 fn load_halfs<S: Simd>(s: S, bytes: &[u8], at: usize) -> S::F {
     let (pairs, _) = chunk::<32>(bytes, 2 * at).as_chunks::<2>();
     s.load_f16(&std::array::from_fn(|i| u16::from_le_bytes(pairs[i])))
+}
+
+#[inline(always)]
+fn load_floats<S: Simd>(s: S, bytes: &[u8], at: usize) -> S::F {
+    let (words, _) = chunk::<64>(bytes, 4 * at).as_chunks::<4>();
+    s.load(&std::array::from_fn(|i| f32::from_le_bytes(words[i])))
+}
+
+impl Cached for Floats {
+    #[inline(always)]
+    fn keys<S: Simd>(s: S, keys: &[u8], _: usize, d: usize) -> S::F {
+        load_floats(s, keys, d * PAGE)
+    }
+    #[inline(always)]
+    fn values<S: Simd>(s: S, values: &[u8], padded_dim: usize, slot: usize, d: usize) -> S::F {
+        load_floats(s, values, slot * padded_dim + d)
+    }
 }
 
 impl Cached for Halfs {
@@ -230,8 +249,7 @@ impl Cached for Rounded {
     #[inline(always)]
     fn keys<S: Simd>(s: S, keys: &[u8], padded_dim: usize, d: usize) -> S::F {
         let scales = padded_dim * PAGE + d / SCALED * PAGE * 4;
-        let (words, _) = chunk::<64>(keys, scales).as_chunks::<4>();
-        let scales = s.load(&std::array::from_fn(|i| f32::from_le_bytes(words[i])));
+        let scales = load_floats(s, &keys[scales..], 0);
         s.mul(load_int8(s, keys, d * PAGE), scales)
     }
     #[inline(always)]

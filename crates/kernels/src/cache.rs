@@ -14,6 +14,8 @@ pub const PAGE: usize = LANES;
 /// How cached numbers are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CacheFormat {
+    /// Single precision: exact, for encoders and tests.
+    F32,
     /// IEEE half precision.
     F16,
     /// Blocks of 32 numbers of one token as int8 with a scale.
@@ -61,7 +63,7 @@ impl LayerCache {
         self.n_pages
     }
 
-    /// The keys of one head in a page: in `F16`, `[padded_dim, 16]` halfs; in `Q8_0`,
+    /// The keys of one head in a page: in floating point `[padded_dim, 16]`; in `Q8_0`,
     /// `[padded_dim, 16]` int8, then `[padded_dim / 32, 16]` f32 scales.
     #[inline(always)]
     pub(crate) fn keys(&self, page: u32, head: usize) -> &[u8] {
@@ -69,7 +71,7 @@ impl LayerCache {
         &self.keys.bytes()[(page as usize * self.n_kv_heads + head) * n..][..n]
     }
 
-    /// The values of one head in a page: in `F16`, `[16, padded_dim]` halfs; in `Q8_0`,
+    /// The values of one head in a page: in floating point `[16, padded_dim]`; in `Q8_0`,
     /// `[16, padded_dim]` int8, then `[16, padded_dim / 32]` f32 scales.
     #[inline(always)]
     pub(crate) fn values(&self, page: u32, head: usize) -> &[u8] {
@@ -93,6 +95,10 @@ impl LayerCache {
         let heads = key.chunks_exact(self.head_dim).zip(value.chunks_exact(self.head_dim));
         for ((key, value), (keys, values)) in heads.zip(keys.zip(values)) {
             match self.format {
+                CacheFormat::F32 => {
+                    put_floats(keys, key, slot, PAGE);
+                    put_floats(values, value, slot * self.padded_dim, 1);
+                }
                 CacheFormat::F16 => {
                     put_halfs(keys, key, slot, PAGE);
                     put_halfs(values, value, slot * self.padded_dim, 1);
@@ -123,8 +129,17 @@ impl LayerCache {
 /// How many bytes the keys of one head take in a page.
 fn head_bytes(format: CacheFormat, padded_dim: usize) -> usize {
     match format {
+        CacheFormat::F32 => padded_dim * PAGE * 4,
         CacheFormat::F16 => padded_dim * PAGE * 2,
         CacheFormat::Q8_0 => padded_dim * PAGE + padded_dim / SCALED * PAGE * 4,
+    }
+}
+
+/// Writes numbers as they are at `first`, `first + step`, ….
+fn put_floats(to: &mut [u8], from: &[f32], first: usize, step: usize) {
+    let (to, _) = to.as_chunks_mut::<4>();
+    for (to, &x) in to[first..].iter_mut().step_by(step).zip(from) {
+        *to = x.to_le_bytes();
     }
 }
 

@@ -116,7 +116,9 @@ fn plain(case: &Case, filled: &Filled, row: usize, head: usize) -> Vec<f64> {
 fn it_agrees_with_its_definition() {
     let mut random = Random(5);
     for case in &CASES {
-        for (format, tolerance) in [(CacheFormat::F16, 2e-3), (CacheFormat::Q8_0, 2e-2)] {
+        for (format, tolerance) in
+            [(CacheFormat::F32, 1e-5), (CacheFormat::F16, 2e-3), (CacheFormat::Q8_0, 2e-2)]
+        {
             let filled = fill(&mut random, case, format);
             let out = run(&mut Pool::new(1), Isa::detect(), case, &filled, 0..case.length);
             for row in 0..case.length {
@@ -138,7 +140,7 @@ fn it_agrees_with_its_definition() {
 fn the_bits_do_not_depend_on_the_instruction_set_the_batch_or_the_threads() {
     let mut random = Random(6);
     for case in &CASES {
-        for format in [CacheFormat::F16, CacheFormat::Q8_0] {
+        for format in [CacheFormat::F32, CacheFormat::F16, CacheFormat::Q8_0] {
             let filled = fill(&mut random, case, format);
             let width = case.n_heads * case.head_dim;
             let expected = run(&mut Pool::new(1), Isa::Scalar, case, &filled, 0..case.length);
