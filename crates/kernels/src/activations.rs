@@ -14,7 +14,7 @@ use crate::pool::Pool;
 use crate::shared::SharedMut;
 
 /// How many numbers share a scale.
-pub const BLOCK: usize = 32;
+pub(crate) const BLOCK: usize = 32;
 
 /// Thirty-two activations, rounded to int8. One cache line.
 #[derive(Clone, Copy, Debug, Default)]

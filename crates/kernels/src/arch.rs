@@ -12,7 +12,7 @@ mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub use scalar::Scalar;
+pub(crate) use scalar::Scalar;
 #[cfg(target_arch = "x86_64")]
 pub use x86::{Avx2, Avx512, AvxVnni};
 
@@ -39,11 +39,11 @@ mod absent {
 pub use absent::{Avx2, Avx512, AvxVnni};
 
 /// How many lanes a vector has on every processor.
-pub const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 /// Sixteen lanes of arithmetic. A value of an implementing type proves that the processor has the
 /// instructions.
-pub trait Simd: Copy {
+pub(crate) trait Simd: Copy {
     /// Sixteen f32.
     type F: Copy;
     /// Sixteen i32.

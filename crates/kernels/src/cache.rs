@@ -5,8 +5,9 @@
 //! position after position. A sequence names its pages in order; sequences that begin alike share
 //! pages.
 
-use crate::arch::LANES;
+use crate::arch::{LANES, Simd, entry};
 use crate::buffer::Buffer;
+use crate::isa::Isa;
 
 /// How many positions a page holds.
 pub const PAGE: usize = LANES;
@@ -84,7 +85,7 @@ impl LayerCache {
     ///
     /// # Panics
     /// If a length or number is out of range.
-    pub fn write(&mut self, page: u32, slot: usize, key: &[f32], value: &[f32]) {
+    pub fn write(&mut self, isa: Isa, page: u32, slot: usize, key: &[f32], value: &[f32]) {
         assert!((page as usize) < self.n_pages && slot < PAGE, "page {page} slot {slot}");
         assert_eq!(key.len(), self.n_kv_heads * self.head_dim, "length of the key");
         assert_eq!(value.len(), key.len(), "length of the value");
@@ -100,8 +101,8 @@ impl LayerCache {
                     put_floats(values, value, slot * self.padded_dim, 1);
                 }
                 CacheFormat::F16 => {
-                    put_halfs(keys, key, slot, PAGE);
-                    put_halfs(values, value, slot * self.padded_dim, 1);
+                    let values = &mut values[2 * slot * self.padded_dim..];
+                    put_halfs(isa, keys, key, slot, values, value);
                 }
                 CacheFormat::Q8_0 => {
                     let (keys, scales) = keys.split_at_mut(self.padded_dim * PAGE);
@@ -135,19 +136,52 @@ fn head_bytes(format: CacheFormat, padded_dim: usize) -> usize {
     }
 }
 
+entry! {
+    fn put_halfs(isa; keys: &mut [u8], key: &[f32], slot: usize, values: &mut [u8], value: &[f32])
+        = put_halfs_on;
+}
+
+/// Writes a key, one half to each dimension's sixteen positions, and a value, side by side.
+#[inline(always)]
+fn put_halfs_on<S: Simd>(
+    s: S,
+    keys: &mut [u8],
+    key: &[f32],
+    slot: usize,
+    values: &mut [u8],
+    value: &[f32],
+) {
+    let (keys, _) = keys.as_chunks_mut::<{ 2 * PAGE }>();
+    for (keys, key) in keys.chunks_mut(LANES).zip(key.chunks(LANES)) {
+        let halfs = to_halfs(s, key);
+        for (keys, half) in keys.iter_mut().zip(halfs).take(key.len()) {
+            [keys[2 * slot], keys[2 * slot + 1]] = half.to_le_bytes();
+        }
+    }
+    let (values, _) = values.as_chunks_mut::<2>();
+    for (values, value) in values.chunks_mut(LANES).zip(value.chunks(LANES)) {
+        let halfs = to_halfs(s, value);
+        for (to, half) in values.iter_mut().zip(halfs).take(value.len()) {
+            *to = half.to_le_bytes();
+        }
+    }
+}
+
+/// Up to sixteen numbers as halfs.
+#[inline(always)]
+fn to_halfs<S: Simd>(s: S, numbers: &[f32]) -> [u16; LANES] {
+    let mut all = [0.0; LANES];
+    all[..numbers.len()].copy_from_slice(numbers);
+    let mut halfs = [0; LANES];
+    s.store_f16(s.load(&all), &mut halfs);
+    halfs
+}
+
 /// Writes numbers as they are at `first`, `first + step`, ….
 fn put_floats(to: &mut [u8], from: &[f32], first: usize, step: usize) {
     let (to, _) = to.as_chunks_mut::<4>();
     for (to, &x) in to[first..].iter_mut().step_by(step).zip(from) {
         *to = x.to_le_bytes();
-    }
-}
-
-/// Writes halfs at `first`, `first + step`, ….
-fn put_halfs(to: &mut [u8], from: &[f32], first: usize, step: usize) {
-    let (to, _) = to.as_chunks_mut::<2>();
-    for (to, &x) in to[first..].iter_mut().step_by(step).zip(from) {
-        *to = half::f16::from_f32(x).to_bits().to_le_bytes();
     }
 }
 

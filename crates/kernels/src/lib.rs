@@ -15,6 +15,7 @@ mod rows;
 mod shared;
 
 pub use activations::Activations;
+pub use arch::{Avx2, Avx512, AvxVnni};
 pub use attention::{AttentionOptions, AttentionScratch, Context, attention};
 pub use buffer::Buffer;
 pub use cache::{CacheFormat, LayerCache, PAGE};

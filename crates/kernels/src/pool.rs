@@ -113,6 +113,7 @@ impl Pool {
             return;
         }
         let shared = &*self.shared;
+        #[expect(clippy::transmute_ptr_to_ptr, reason = "a cast cannot lengthen the lifetime")]
         // SAFETY: only the lifetime changes; `close` below returns only when no worker can use
         // the pointer any more, and it runs even if a piece panics here.
         let job = unsafe {

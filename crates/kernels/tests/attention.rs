@@ -42,13 +42,13 @@ fn fill(random: &mut Random, case: &Case, format: CacheFormat) -> Filled {
     let pages: Vec<u32> = (0..n_pages as u32).rev().map(|p| p + 2).collect();
     let nan = vec![f32::NAN; width];
     for page in 0..n_pages as u32 + 3 {
-        (0..PAGE).for_each(|slot| cache.write(page, slot, &nan, &nan));
+        (0..PAGE).for_each(|slot| cache.write(Isa::Scalar, page, slot, &nan, &nan));
     }
     let (keys, values) = (random.numbers(case.length * width), random.numbers(case.length * width));
     for position in 0..case.length {
         let at = position * width;
         let (key, value) = (&keys[at..][..width], &values[at..][..width]);
-        cache.write(pages[position / PAGE], position % PAGE, key, value);
+        cache.write(Isa::detect(), pages[position / PAGE], position % PAGE, key, value);
     }
     let q = random.numbers(case.length * case.n_heads * case.head_dim);
     Filled { cache, pages, keys, values, q }

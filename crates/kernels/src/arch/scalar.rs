@@ -6,7 +6,7 @@ use super::{LANES, Simd};
 
 /// Plain Rust, on every processor.
 #[derive(Clone, Copy, Debug)]
-pub struct Scalar;
+pub(crate) struct Scalar;
 
 type F = [f32; LANES];
 
