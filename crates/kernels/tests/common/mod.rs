@@ -1,5 +1,6 @@
 //! Random input with a seed, and the blocks of each format.
-#![allow(dead_code, reason = "each test binary uses some of it")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses some of it")]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use mynah_kernels::format::Format;
 

@@ -5,7 +5,7 @@
               the token proves"
 )]
 
-#[expect(clippy::wildcard_imports, reason = "dozens of intrinsics")]
+#[allow(clippy::wildcard_imports, reason = "dozens of intrinsics")]
 use core::arch::x86_64::*;
 
 use crate::arch::{LANES, Simd};
