@@ -1,7 +1,52 @@
-//! How numbers are stored in a file: the tensor types of GGML.
+//! How numbers are stored in a file: the tensor types of GGML, and how to read and write them.
 //!
-//! This module knows the size of a block of each type and its number in a GGUF file. It does not
-//! know what file a block came from.
+//! A tensor is a run of blocks; a block holds a fixed number of numbers in a fixed number of bytes.
+//! This module does not know what file a block came from, and it does not multiply: the kernels
+//! that compute on blocks are tested against [`dequantize`].
+//!
+//! | format | numbers | bytes | bits each | fields in order | value |
+//! |---|---|---|---|---|---|
+//! | F32 | 1 | 4 | 32 | IEEE single | |
+//! | F16 | 1 | 2 | 16 | IEEE half | |
+//! | BF16 | 1 | 2 | 16 | upper half of a single | |
+//! | `Q4_0` | 32 | 18 | 4.5 | scale, nibbles | `d·(q - 8)` |
+//! | `Q4_1` | 32 | 20 | 5 | scale, offset, nibbles | `d·q + m` |
+//! | `Q5_0` | 32 | 22 | 5.5 | scale, fifth bits (`u32`), nibbles | `d·(q - 16)` |
+//! | `Q5_1` | 32 | 24 | 6 | scale, offset, fifth bits (`u32`), nibbles | `d·q + m` |
+//! | `Q8_0` | 32 | 34 | 8.5 | scale, 32 `i8` | `d·q` |
+//! | `Q2_K` | 256 | 84 | 2.625 | 16 bytes of sub-scale and sub-minimum (4 bits each), pairs of bits, scale, minimum | `d·s·q - m·t` |
+//! | `Q3_K` | 256 | 110 | 3.4375 | third bits, pairs of bits, 16 sub-scales (6 bits), scale | `d·(s - 32)·(q - 4)` |
+//! | `Q4_K` | 256 | 144 | 4.5 | scale, minimum, 8 sub-scales and 8 sub-minima (6 bits), nibbles | `d·s·q - m·t` |
+//! | `Q5_K` | 256 | 176 | 5.5 | as `Q4_K`, fifth bits before the nibbles | `d·s·q - m·t` |
+//! | `Q6_K` | 256 | 210 | 6.5625 | nibbles, pairs of high bits, 16 `i8` sub-scales, scale | `d·s·(q - 32)` |
+//! | `IQ4_NL` | 32 | 18 | 4.5 | scale, nibbles | `d·table[q]` |
+//! | `IQ4_XS` | 256 | 136 | 4.25 | scale, high bits of 8 sub-scales (`u16`), their low nibbles, nibbles | `d·(s - 32)·table[q]` |
+//! | MXFP4 | 32 | 17 | 4.25 | exponent byte, nibbles | `2^(e - 127)·E2M1[q]` |
+//!
+//! Scales, offsets and minima are half-precision, all numbers little-endian. The nibbles of 32
+//! numbers are 16 bytes, the first half of the numbers in the low nibbles; in `Q4_K` and `Q5_K` those
+//! of 64 numbers are 32 bytes, in `Q6_K` those of 128 are 64 bytes, split the same way. Pairs of bits
+//! of 128 numbers are 32 bytes, number `i` in byte `i % 32` from bit `2·(i / 32)` on. Third and
+//! fifth bits of 256 numbers are 32 bytes, number `i` in bit `i / 32` of byte `i % 32`; in `Q5_0` and
+//! `Q5_1`, bit `i`. How the 6-bit fields are packed stands at the functions that unpack them.
+//!
+//! Sources: the block structures in ggml's `ggml-common.h` and the `dequantize_row_*` functions in
+//! its `ggml-quants.c`; for MXFP4 the Open Compute Project's "Microscaling Formats (MX)
+//! Specification" 1.0.
+
+mod affine;
+mod blocks;
+mod codec;
+mod iq4;
+mod legacy;
+mod mxfp4;
+mod nonfinite;
+mod plain;
+mod search;
+mod symmetric;
+
+pub use codec::{dequantize, quantize, quantize_weighted};
+pub use nonfinite::has_nonfinite_scale;
 
 /// A tensor type: how a run of numbers is stored.
 ///
