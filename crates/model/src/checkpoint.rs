@@ -8,34 +8,11 @@ use std::collections::BTreeMap;
 
 use mynah_kernels::format::Format;
 
-/// One fact about a model, typed as in GGUF.
-#[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the variants are GGUF's value types")]
-pub enum Value {
-    U8(u8),
-    I8(i8),
-    U16(u16),
-    I16(i16),
-    U32(u32),
-    I32(i32),
-    U64(u64),
-    I64(i64),
-    F32(f32),
-    F64(f64),
-    Bool(bool),
-    String(String),
-    Array(Vec<Value>),
-    Strings(Vec<String>),
-    F32s(Vec<f32>),
-    I32s(Vec<i32>),
-    U32s(Vec<u32>),
-}
-
-/// A model's facts by their GGUF key, such as `llama.embedding_length`.
-pub type Metadata = BTreeMap<String, Value>;
+pub use crate::metadata::{Metadata, MetadataError, Value};
+pub use crate::strings::Strings;
 
 /// A model's facts and tensors.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Checkpoint<'a> {
     /// Facts by GGUF key.
     pub metadata: Metadata,
@@ -44,6 +21,7 @@ pub struct Checkpoint<'a> {
 }
 
 /// A tensor whose numbers lie in a file, or are derived from some that do.
+#[derive(Debug)]
 pub struct Tensor<'a> {
     /// Sizes in GGUF's order: the first is the length of a row, which is contiguous.
     pub shape: Vec<usize>,
@@ -61,12 +39,79 @@ pub enum Data<'a> {
     Derived(Box<dyn Fn() -> Vec<u8> + Send + Sync + 'a>),
 }
 
+/// A tensor that is absent or not of the shape that the rest of the model asks for.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TensorError {
+    /// No tensor has this name.
+    #[error("the model has no tensor `{name}`")]
+    Missing {
+        /// The name that was looked for.
+        name: String,
+    },
+    /// The tensor has another shape.
+    #[error("tensor `{name}` has the shape {got:?}, expected {expected:?}")]
+    Shape {
+        /// The tensor.
+        name: String,
+        /// What the metadata asks for, the length of a row first.
+        expected: Vec<usize>,
+        /// What the file says.
+        got: Vec<usize>,
+    },
+}
+
 impl<'a> Tensor<'a> {
     /// The numbers in this tensor's format, row after row.
     pub fn bytes(&self) -> Cow<'a, [u8]> {
         match &self.data {
             Data::Stored(bytes) => Cow::Borrowed(bytes),
             Data::Derived(make) => Cow::Owned(make()),
+        }
+    }
+
+    /// How many numbers it holds.
+    ///
+    /// Every reader checks that the product does not overflow before it makes a tensor.
+    pub fn n_elements(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// The length of a row; a tensor without dimensions is one number.
+    pub fn row_len(&self) -> usize {
+        self.shape.first().copied().unwrap_or(1)
+    }
+
+    /// How many bytes [`Tensor::bytes`] returns.
+    pub fn n_bytes(&self) -> usize {
+        self.n_elements() / self.format.block_len() * self.format.block_bytes()
+    }
+}
+
+impl<'a> Checkpoint<'a> {
+    /// The tensor of this name.
+    pub fn tensor(&self, name: &str) -> Result<&Tensor<'a>, TensorError> {
+        self.tensors.get(name).ok_or_else(|| TensorError::Missing { name: name.to_owned() })
+    }
+
+    /// The tensor of this name, if it has this shape (the length of a row first).
+    pub fn tensor_of_shape(&self, name: &str, shape: &[usize]) -> Result<&Tensor<'a>, TensorError> {
+        let tensor = self.tensor(name)?;
+        if tensor.shape != shape {
+            return Err(TensorError::Shape {
+                name: name.to_owned(),
+                expected: shape.to_vec(),
+                got: tensor.shape.clone(),
+            });
+        }
+        Ok(tensor)
+    }
+}
+
+impl std::fmt::Debug for Data<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Stored(bytes) => write!(f, "Stored({} bytes)", bytes.len()),
+            Self::Derived(_) => f.write_str("Derived"),
         }
     }
 }
