@@ -2,5 +2,7 @@
 
 pub mod checkpoint;
 pub mod gguf;
+pub mod huggingface;
 mod metadata;
+pub mod safetensors;
 mod strings;

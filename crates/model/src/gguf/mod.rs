@@ -10,10 +10,12 @@ mod cursor;
 mod error;
 mod read;
 mod split;
+mod write;
 
 pub use error::{GgufError, Place, Problem};
 pub use read::read;
 pub use split::PartName;
+pub use write::{Entry, WriteError, Writer, layer, order, split_facts, write};
 
 /// The key that names the architecture.
 pub const ARCHITECTURE: &str = "general.architecture";
