@@ -349,7 +349,7 @@ fn place<'a>(
 
 /// What the header says about a tensor.
 #[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object of dtype, shape and data_offsets")]
 struct HeaderEntry {
     dtype: Dtype,
     shape: Vec<u64>,

@@ -72,11 +72,10 @@ impl Config {
     /// A size: a whole number that fits 32 bits.
     pub(super) fn optional_size(&self, keys: &[&str]) -> Result<Option<u32>, HuggingFaceError> {
         let Some((key, value)) = self.find(keys) else { return Ok(None) };
-        // Some files write sizes as 4096.0.
-        let number = value
-            .as_u64()
-            .or_else(|| value.as_f64().filter(|v| v.fract() == 0.0).map(|v| v as u64));
-        let number = number.and_then(|v| u32::try_from(v).ok());
+        // Some files write sizes as 4096.0, and every 32-bit number is exact in a float.
+        let range = 0.0..=f64::from(u32::MAX);
+        let number = value.as_f64().filter(|v| v.fract() == 0.0 && range.contains(v));
+        let number = number.map(|v| v as u32);
         number.map(Some).ok_or_else(|| self.wrong(key, "a whole number that fits 32 bits", value))
     }
 

@@ -22,16 +22,16 @@ use crate::safetensors::{Dtype, Tensors};
 
 use config::Config;
 
-/// The files of a folder.
-pub struct Folder<'a> {
+/// The files of a folder; only the weights must outlive the checkpoint.
+pub struct Folder<'f, 'a> {
     /// What the model is called, such as the folder's name.
-    pub name: &'a str,
+    pub name: &'f str,
     /// `config.json`.
-    pub config: &'a [u8],
+    pub config: &'f [u8],
     /// `generation_config.json`: how its makers would sample from it, and where answers end.
-    pub generation_config: Option<&'a [u8]>,
+    pub generation_config: Option<&'f [u8]>,
     /// `1_Pooling/config.json` of an encoder: how its output becomes one vector.
-    pub pooling_config: Option<&'a [u8]>,
+    pub pooling_config: Option<&'f [u8]>,
     /// What the tokenizer's files say, as `tokenizer.ggml.*` and `tokenizer.chat_template`.
     pub tokenizer_metadata: Metadata,
     /// The weights.
@@ -146,7 +146,7 @@ pub enum HuggingFaceError {
 /// If the architecture or something that the configuration asks for is not supported, a field is
 /// absent or wrong, a tensor is unknown or of the wrong shape or type, or the tokenizer has more
 /// tokens than the embeddings have rows. The error names the field or tensor.
-pub fn checkpoint(folder: Folder<'_>) -> Result<Checkpoint<'_>, HuggingFaceError> {
+pub fn checkpoint<'a>(folder: Folder<'_, 'a>) -> Result<Checkpoint<'a>, HuggingFaceError> {
     let mut config = Config::parse("config.json", folder.config)?.with_text();
     let family = families::find(&config)?;
     refuse_quantized(&config)?;

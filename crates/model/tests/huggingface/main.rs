@@ -1,0 +1,6 @@
+//! Folders as on Hugging Face, made here: what becomes of their tensors and their configuration.
+
+mod build;
+mod errors;
+mod facts;
+mod tensors;
