@@ -42,6 +42,31 @@ pub(crate) fn array(kind: u32, n: u64) -> Vec<u8> {
 }
 
 impl Gguf {
+    /// A small file with a fact of each type and two tensors.
+    pub(crate) fn example() -> Self {
+        Self::default()
+            .fact("general.architecture", 8, &string("llama"))
+            .fact("u8", 0, &[200])
+            .fact("i8", 1, &[200])
+            .fact("u16", 2, &40_000u16.to_le_bytes())
+            .fact("i16", 3, &(-5i16).to_le_bytes())
+            .number("u32", 4_000_000_000)
+            .fact("i32", 5, &(-7i32).to_le_bytes())
+            .fact("f32", 6, &1.5f32.to_le_bytes())
+            .fact("bool", 7, &[1])
+            .fact("u64", 10, &u64::MAX.to_le_bytes())
+            .fact("i64", 11, &i64::MIN.to_le_bytes())
+            .fact("f64", 12, &0.1f64.to_le_bytes())
+            .fact("u8s", 9, &[array(0, 3), vec![1, 2, 3]].concat())
+            .fact("f32s", 9, &[array(6, 1), 2.5f32.to_le_bytes().to_vec()].concat())
+            .fact("bools", 9, &[array(7, 2), vec![0, 1]].concat())
+            .fact("strings", 9, &[array(8, 3), string("a"), string(""), string("é")].concat())
+            .fact("nested", 9, &[array(9, 2), array(0, 1), vec![9], array(8, 0)].concat())
+            .entry("a.weight", &[4, 2], 0, 0)
+            .entry("b.weight", &[32], 8, 32)
+            .data(66)
+    }
+
     /// Adds a fact from its encoded value.
     pub(crate) fn fact(mut self, key: impl AsRef<[u8]>, kind: u32, value: &[u8]) -> Self {
         self.facts.extend(string(key));
@@ -84,10 +109,5 @@ impl Gguf {
         bytes.resize(bytes.len().next_multiple_of(self.alignment), 0);
         bytes.extend(&self.data);
         bytes
-    }
-
-    /// The start of the file up to the facts.
-    pub(crate) fn header(version: u32, n_tensors: u64, n_facts: u64) -> Vec<u8> {
-        Self { version, n_tensors, n_facts, alignment: 1, ..Self::default() }.bytes()
     }
 }

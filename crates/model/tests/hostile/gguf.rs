@@ -19,34 +19,9 @@ fn check(file: &Gguf, message: &str) {
     assert_eq!(refused(&file.bytes()), message);
 }
 
-/// A small file with a fact of each type and two tensors.
-pub(crate) fn valid() -> Gguf {
-    Gguf::default()
-        .fact("general.architecture", 8, &string("llama"))
-        .fact("u8", 0, &[200])
-        .fact("i8", 1, &[200])
-        .fact("u16", 2, &40_000u16.to_le_bytes())
-        .fact("i16", 3, &(-5i16).to_le_bytes())
-        .number("u32", 4_000_000_000)
-        .fact("i32", 5, &(-7i32).to_le_bytes())
-        .fact("f32", 6, &1.5f32.to_le_bytes())
-        .fact("bool", 7, &[1])
-        .fact("u64", 10, &u64::MAX.to_le_bytes())
-        .fact("i64", 11, &i64::MIN.to_le_bytes())
-        .fact("f64", 12, &0.1f64.to_le_bytes())
-        .fact("u8s", 9, &[array(0, 3), vec![1, 2, 3]].concat())
-        .fact("f32s", 9, &[array(6, 1), 2.5f32.to_le_bytes().to_vec()].concat())
-        .fact("bools", 9, &[array(7, 2), vec![0, 1]].concat())
-        .fact("strings", 9, &[array(8, 3), string("a"), string(""), string("é")].concat())
-        .fact("nested", 9, &[array(9, 2), array(0, 1), vec![9], array(8, 0)].concat())
-        .entry("a.weight", &[4, 2], 0, 0)
-        .entry("b.weight", &[32], 8, 32)
-        .data(66)
-}
-
 #[test]
 fn every_type_of_fact_is_read() {
-    let bytes = valid().bytes();
+    let bytes = Gguf::example().bytes();
     let checkpoint = gguf::read(&[&bytes]).unwrap();
     let expected = [
         ("bool", Value::Bool(true)),
@@ -72,7 +47,7 @@ fn every_type_of_fact_is_read() {
 
 #[test]
 fn tensors_borrow_their_bytes() {
-    let bytes = valid().bytes();
+    let bytes = Gguf::example().bytes();
     let checkpoint = gguf::read(&[&bytes]).unwrap();
     let tensor = &checkpoint.tensors["b.weight"];
     assert_eq!((&tensor.shape[..], tensor.format), (&[32][..], Format::Q8_0));
@@ -82,7 +57,7 @@ fn tensors_borrow_their_bytes() {
 
 #[test]
 fn version_2_is_read_and_others_are_not() {
-    let version = |version| Gguf { version, ..valid() };
+    let version = |version| Gguf { version, ..Gguf::example() };
     assert!(gguf::read(&[&version(2).bytes()]).is_ok());
     check(&version(1), "the version at byte 4: is 1; versions 2 and 3 are read");
     check(&version(4), "the version at byte 4: is 4; versions 2 and 3 are read");
@@ -98,28 +73,33 @@ fn version_2_is_read_and_others_are_not() {
 fn something_else_is_not_gguf() {
     let message = "the magic at byte 0: is \"PK\\\\x03\\\\x04\", not \"GGUF\": \
                    this is not a GGUF file";
-    check(&Gguf { magic: *b"PK\x03\x04", ..valid() }, message);
+    check(&Gguf { magic: *b"PK\x03\x04", ..Gguf::example() }, message);
     assert_eq!(refused(b"GG"), "the magic at byte 0: takes 4 bytes, but the file ends after 2");
     assert_eq!(refused(b""), "the magic at byte 0: takes 4 bytes, but the file ends after 0");
 }
 
 #[test]
 fn every_truncation_is_refused() {
-    let bytes = valid().bytes();
+    let bytes = Gguf::example().bytes();
     for n in 0..bytes.len() {
         assert!(gguf::read(&[&bytes[..n]]).is_err(), "{n} of {} bytes were read", bytes.len());
     }
 }
 
+/// The start of a file, up to the facts.
+fn header(version: u32, n_tensors: u64, n_facts: u64) -> Vec<u8> {
+    Gguf { version, n_tensors, n_facts, alignment: 1, ..Gguf::default() }.bytes()
+}
+
 #[test]
 fn counts_must_be_backed_by_the_file() {
     assert_eq!(
-        refused(&Gguf::header(3, 0, u64::MAX)),
+        refused(&header(3, 0, u64::MAX)),
         "the number of facts at byte 16: is 18446744073709551615, but the 0 bytes that are left \
          hold at most 0"
     );
     assert_eq!(
-        refused(&Gguf::header(3, 1 << 40, 0)),
+        refused(&header(3, 1 << 40, 0)),
         "the number of tensors at byte 8: is 1099511627776, but the 8 bytes that are left hold \
          at most 0"
     );
@@ -353,7 +333,7 @@ fn wrong_parts_are_named() {
     assert_eq!(error(&[&b]), "part 1 of 2 of this split model is missing");
     assert_eq!(error(&[&b, &b]), "file 1 and file 2 are both part 2 of this split model");
     assert_eq!(
-        error(&[&a, &valid().bytes()]),
+        error(&[&a, &Gguf::example().bytes()]),
         "file 2 is a model of its own, not a part of a split model (it has no `split.count`)"
     );
     assert_eq!(
