@@ -6,3 +6,4 @@ pub mod huggingface;
 mod metadata;
 pub mod safetensors;
 mod strings;
+pub mod tokenizer;

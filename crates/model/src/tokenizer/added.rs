@@ -1,0 +1,311 @@
+//! Tokens that are cut out of a text before anything else is done to it.
+//!
+//! User-defined tokens are found in any text. Control tokens are found only where the caller says
+//! that the text is to be read as a prompt's source, see [`Reading`].
+
+use std::ops::Range;
+
+use super::arena::Arena;
+use super::prefix::PrefixIndex;
+use super::vocab::{TokenKind, Vocab};
+
+/// In which stretches of a text control tokens are read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Reading<'a> {
+    /// Nowhere.
+    Text,
+    /// Everywhere.
+    Source,
+    /// Everywhere but across these stretches, which are in order and apart from each other.
+    SourceExcept(&'a [Range<usize>]),
+}
+
+impl Reading<'_> {
+    /// Whether a control token may stand here.
+    fn allows_control(self, within: &Range<usize>) -> bool {
+        match self {
+            Self::Text => false,
+            Self::Source => true,
+            Self::SourceExcept(ranges) => {
+                let next = ranges.partition_point(|range| range.end <= within.start);
+                ranges.get(next).is_none_or(|range| range.start >= within.end)
+            }
+        }
+    }
+}
+
+/// What a token does to the text around it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Manner {
+    /// White space before it belongs to it.
+    pub left_strip: bool,
+    /// White space after it belongs to it.
+    pub right_strip: bool,
+    /// It is found only where no letter, digit or underscore stands beside it.
+    pub single_word: bool,
+}
+
+/// A stretch of a text.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Fragment {
+    /// Text still to be tokenized.
+    Text(Range<usize>),
+    /// A token.
+    Token(u32),
+}
+
+/// Finds the tokens that are cut out of a text.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AddedTokens {
+    /// By the tokens' texts.
+    index: PrefixIndex,
+    /// The first bytes of user-defined tokens, and of all.
+    first_bytes: [Vec<bool>; 2],
+    /// The tokens with a manner of their own, in order.
+    manners: Vec<(u32, Manner)>,
+    /// Texts that are searched for after the text was normalized, and their tokens.
+    normalized: NormalizedTokens,
+}
+
+/// User-defined tokens that are searched for in normalized text.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct NormalizedTokens {
+    index: PrefixIndex,
+    texts: Arena,
+    ids: Vec<u32>,
+}
+
+impl AddedTokens {
+    /// Takes all tokens of a vocabulary that are not ordinary text.
+    ///
+    /// `manners` and `normalized`, the texts of tokens that are searched for in normalized text
+    /// only, are in order of their ids.
+    pub(crate) fn new(
+        vocab: &Vocab,
+        manners: Vec<(u32, Manner)>,
+        normalized: Vec<(u32, String)>,
+    ) -> Self {
+        let is_later = |id: u32| normalized.binary_search_by_key(&id, |(id, _)| *id).is_ok();
+        let ids = (0..vocab.len() as u32).filter(|&id| match vocab.kind(id) {
+            TokenKind::Control | TokenKind::Unknown => true,
+            TokenKind::UserDefined => !is_later(id),
+            TokenKind::Normal | TokenKind::Unused | TokenKind::Byte => false,
+        });
+        let index = PrefixIndex::new(ids.collect(), |id| vocab.key(id));
+        let is_text = |id| vocab.kind(id) == TokenKind::UserDefined;
+        let first_bytes =
+            [index.first_bytes(is_text).to_vec(), index.first_bytes(|_| true).to_vec()];
+        Self { index, first_bytes, manners, normalized: NormalizedTokens::new(normalized) }
+    }
+
+    /// What a token does to the text around it.
+    pub(crate) fn manner(&self, id: u32) -> Manner {
+        let found = self.manners.binary_search_by_key(&id, |(id, _)| *id);
+        found.map_or(Manner::default(), |at| self.manners[at].1)
+    }
+
+    /// The tokens that are searched for in normalized text.
+    pub(crate) fn normalized(&self) -> &NormalizedTokens {
+        &self.normalized
+    }
+
+    /// Cuts a text at the tokens in it: the leftmost, and of those that start there the longest.
+    pub(crate) fn each_fragment(
+        &self,
+        vocab: &Vocab,
+        text: &str,
+        reading: Reading<'_>,
+        mut fragment: impl FnMut(Fragment),
+    ) {
+        let first_bytes = &self.first_bytes[usize::from(!matches!(reading, Reading::Text))];
+        let may_start = |byte: &u8| first_bytes.get(*byte as usize).is_some_and(|&may| may);
+        let bytes = text.as_bytes();
+        let mut start = 0; // of the text that is not yet passed on
+        let mut at = 0;
+        while let Some(skipped) = bytes[at..].iter().position(may_start) {
+            at += skipped;
+            let Some((id, len)) = self.longest_at(vocab, text, at, reading) else {
+                at += 1;
+                continue;
+            };
+            let manner = self.manner(id);
+            let mut before = &text[start..at];
+            if manner.left_strip {
+                before = before.trim_end();
+            }
+            if !before.is_empty() {
+                fragment(Fragment::Text(start..start + before.len()));
+            }
+            fragment(Fragment::Token(id));
+            at += len;
+            if manner.right_strip {
+                at = text.len() - text[at..].trim_start().len();
+            }
+            start = at;
+        }
+        if start < text.len() {
+            fragment(Fragment::Text(start..text.len()));
+        }
+    }
+
+    /// The longest token that may stand at a place, and its length.
+    fn longest_at(
+        &self,
+        vocab: &Vocab,
+        text: &str,
+        at: usize,
+        reading: Reading<'_>,
+    ) -> Option<(u32, usize)> {
+        let mut longest = None;
+        self.index.each_prefix(
+            &text.as_bytes()[at..],
+            |id| vocab.key(id),
+            |id, len| {
+                let range = at..at + len;
+                let allowed =
+                    vocab.kind(id) == TokenKind::UserDefined || reading.allows_control(&range);
+                let fits = || !self.manner(id).single_word || stands_alone(text, range);
+                if allowed && fits() {
+                    longest = Some((id, len));
+                }
+            },
+        );
+        longest
+    }
+}
+
+/// Whether no letter, digit or underscore stands beside a stretch of a text.
+fn stands_alone(text: &str, range: Range<usize>) -> bool {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let before = text[..range.start].chars().next_back();
+    let after = text[range.end..].chars().next();
+    !before.is_some_and(is_word) && !after.is_some_and(is_word)
+}
+
+impl NormalizedTokens {
+    fn new(tokens: Vec<(u32, String)>) -> Self {
+        let mut texts = Arena::default();
+        let mut ids = Vec::new();
+        for (id, text) in tokens {
+            if texts.push_with(|out| out.extend_from_slice(text.as_bytes())).is_some() {
+                ids.push(id);
+            }
+        }
+        let index = PrefixIndex::new((0..ids.len() as u32).collect(), |place| texts.get(place));
+        Self { index, texts, ids }
+    }
+
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// Cuts a normalized text at the tokens in it.
+    pub(crate) fn each_fragment(
+        &self,
+        added: &AddedTokens,
+        text: &str,
+        mut fragment: impl FnMut(Fragment),
+    ) {
+        let mut start = 0;
+        let mut at = 0;
+        while at < text.len() {
+            let mut longest = None;
+            let rest = &text.as_bytes()[at..];
+            self.index.each_prefix(
+                rest,
+                |place| self.texts.get(place),
+                |place, len| {
+                    let id = self.ids[place as usize];
+                    if !added.manner(id).single_word || stands_alone(text, at..at + len) {
+                        longest = Some((id, len));
+                    }
+                },
+            );
+            if let Some((id, len)) = longest {
+                if start < at {
+                    fragment(Fragment::Text(start..at));
+                }
+                fragment(Fragment::Token(id));
+                at += len;
+                start = at;
+            } else {
+                at += text[at..].chars().next().map_or(1, char::len_utf8);
+            }
+        }
+        if start < text.len() {
+            fragment(Fragment::Text(start..text.len()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::alphabet::Alphabet;
+    use super::*;
+
+    const TEXTS: [&str; 5] = ["a", "<|end|>", "<tool>", "<tool>>", "é"];
+
+    fn vocab() -> Vocab {
+        use TokenKind::{Control, Normal, UserDefined};
+        let kinds = vec![Normal, Control, UserDefined, UserDefined, UserDefined];
+        Vocab::new(TEXTS.into_iter(), kinds, Alphabet::Spaced, 0).unwrap()
+    }
+
+    fn cut(manners: Vec<(u32, Manner)>, text: &str, reading: Reading<'_>) -> Vec<String> {
+        let vocab = vocab();
+        let mut cut = Vec::new();
+        let added = AddedTokens::new(&vocab, manners, vec![]);
+        added.each_fragment(&vocab, text, reading, |fragment| match fragment {
+            Fragment::Text(range) => cut.push(text[range].to_owned()),
+            Fragment::Token(id) => cut.push(format!("#{id}")),
+        });
+        cut
+    }
+
+    #[test]
+    fn control_tokens_are_text_unless_the_text_is_source() {
+        let text = "a<|end|>b<tool>>";
+        assert_eq!(cut(vec![], text, Reading::Text), ["a<|end|>b", "#3"]);
+        assert_eq!(cut(vec![], text, Reading::Source), ["a", "#1", "b", "#3"]);
+        assert_eq!(cut(vec![], "", Reading::Source), [""; 0]);
+        assert_eq!(cut(vec![], "<<tool>é", Reading::Text), ["<", "#2", "#4"]);
+    }
+
+    #[test]
+    fn one_untrusted_byte_is_enough() {
+        let text = "<|end|>x<|end|>";
+        for at in 0..7 {
+            let ranges: Vec<_> = std::iter::once(at..at + 1).collect();
+            assert_eq!(cut(vec![], text, Reading::SourceExcept(&ranges)), ["<|end|>x", "#1"]);
+        }
+        let between: Vec<_> = std::iter::once(7..8).collect();
+        assert_eq!(cut(vec![], text, Reading::SourceExcept(&between)), ["#1", "x", "#1"]);
+        let both = [0..1, 14..15];
+        assert_eq!(cut(vec![], text, Reading::SourceExcept(&both)), [text]);
+        assert_eq!(cut(vec![], text, Reading::SourceExcept(&[])), ["#1", "x", "#1"]);
+    }
+
+    #[test]
+    fn manners_take_white_space_and_want_room() {
+        let strip = Manner { left_strip: true, right_strip: true, single_word: false };
+        assert_eq!(cut(vec![(2, strip)], "a <tool> \n b", Reading::Text), ["a", "#2", "b"]);
+        assert_eq!(cut(vec![(2, strip)], " <tool> ", Reading::Text), ["#2"]);
+        let alone = Manner { single_word: true, ..Manner::default() };
+        assert_eq!(cut(vec![(4, alone)], "é éa é", Reading::Text), ["#4", " éa ", "#4"]);
+    }
+
+    #[test]
+    fn normalized_tokens_are_found_in_normalized_text() {
+        let vocab = vocab();
+        let added = AddedTokens::new(&vocab, vec![], vec![(4, "e".to_owned())]);
+        assert!(!added.normalized().is_empty());
+        let mut cut = Vec::new();
+        added.normalized().each_fragment(&added, "xee y", |fragment| cut.push(fragment));
+        let token = || Fragment::Token(4);
+        assert_eq!(cut, [Fragment::Text(0..1), token(), token(), Fragment::Text(3..5)]);
+        added.each_fragment(&vocab, "é", Reading::Text, |fragment| {
+            assert_eq!(fragment, Fragment::Text(0..2));
+        });
+    }
+}
