@@ -142,7 +142,7 @@ impl<'a> Archive<'a> {
         })?;
         let method = match file.compression() {
             CompressionMethod::Stored => Method::Stored,
-            CompressionMethod::Deflated => Method::Deflated,
+            CompressionMethod::DEFLATE => Method::Deflated,
             other => return Err(bad(format!("mynah does not read the method {other}")).into()),
         };
         let offset = file.data_start().ok_or_else(|| bad("it lies nowhere".into()))?;
