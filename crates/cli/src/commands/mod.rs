@@ -1,0 +1,39 @@
+//! The commands, one file each: what it is called with, and what it does with the crates below.
+//!
+//! A new command is a file with `Args` and `run`, a `mod` line and a line in the table.
+
+mod completions;
+mod list;
+mod man;
+mod pull;
+mod rm;
+
+use crate::terminal::Terminal;
+
+/// Makes the enumeration that clap reads, and the way from its variants to the files.
+macro_rules! commands {
+    ($($variant:ident => $module:ident,)*) => {
+        /// What mynah can do. The text of each is the documentation of its `Args`.
+        #[derive(clap::Subcommand)]
+        pub(crate) enum Command {
+            $($variant($module::Args),)*
+        }
+
+        impl Command {
+            /// Does what was asked for.
+            pub(crate) fn run(&self, terminal: &mut Terminal) -> anyhow::Result<()> {
+                match self {
+                    $(Self::$variant(args) => $module::run(args, terminal),)*
+                }
+            }
+        }
+    };
+}
+
+commands! {
+    Pull => pull,
+    List => list,
+    Rm => rm,
+    Completions => completions,
+    Man => man,
+}

@@ -1,0 +1,131 @@
+//! How a command ends when it does not succeed: `error:` and `hint:` lines, and an exit status.
+
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+
+use crate::terminal::Terminal;
+
+/// The command was stopped by the person.
+#[derive(Debug)]
+pub(crate) struct Interrupted;
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("interrupted")
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
+/// The command was called in a way that makes no sense, which clap cannot know.
+#[derive(Debug)]
+pub(crate) struct Misuse(pub(crate) String);
+
+impl fmt::Display for Misuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Misuse {}
+
+/// Something that the person can do about an error, added to it with [`Hint::hint`].
+#[derive(Debug)]
+struct Hinted {
+    hint: String,
+    error: anyhow::Error,
+}
+
+impl fmt::Display for Hinted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.error, f)
+    }
+}
+
+impl std::error::Error for Hinted {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.chain().nth(1)
+    }
+}
+
+/// Adds to an error what the person can do about it.
+pub(crate) trait Hint<T> {
+    /// `hint`: a sentence without a full stop; it is shown after `hint: `.
+    fn hint(self, hint: impl Into<String>) -> anyhow::Result<T>;
+}
+
+impl<T, E: Into<anyhow::Error>> Hint<T> for Result<T, E> {
+    fn hint(self, hint: impl Into<String>) -> anyhow::Result<T> {
+        self.map_err(|error| Hinted { hint: hint.into(), error: error.into() }.into())
+    }
+}
+
+/// Tells the person what went wrong, and the shell that something did.
+pub(crate) fn report(error: &anyhow::Error, terminal: &Terminal) -> ExitCode {
+    if error.chain().any(is_closed_pipe) {
+        // The reader has seen enough, as in `mynah list | head -1`.
+        return ExitCode::SUCCESS;
+    }
+    if error.is::<Interrupted>() {
+        return ExitCode::from(130);
+    }
+    let mut message = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        // An error that only passes its cause on says the same again.
+        if message.ends_with(&cause) {
+            continue;
+        }
+        if !message.is_empty() {
+            message.push_str(": ");
+        }
+        message.push_str(&cause);
+    }
+    terminal.error(&message);
+    if let Some(hint) = error.chain().find_map(hint_of) {
+        terminal.hint(&hint);
+    }
+    ExitCode::from(if error.is::<Misuse>() { 2 } else { 1 })
+}
+
+fn is_closed_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+}
+
+fn hint_of(error: &(dyn std::error::Error + 'static)) -> Option<String> {
+    if let Some(hinted) = error.downcast_ref::<Hinted>() {
+        return Some(hinted.hint.clone());
+    }
+    if let Some(error) = error.downcast_ref::<mynah_hub::Error>() {
+        return error.hint();
+    }
+    if let Some(error) = error.downcast_ref::<mynah_hub::ReferenceError>() {
+        return error.hint();
+    }
+    error.downcast_ref::<mynah_hub::OpenError>()?.hint()
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::Context as _;
+
+    use super::*;
+
+    #[test]
+    fn the_hint_is_found_under_any_context() {
+        let error = Err::<(), _>(io::Error::other("deep")).hint("do this").context("outer");
+        let error = error.unwrap_err();
+        assert_eq!(error.chain().find_map(hint_of).as_deref(), Some("do this"));
+        assert_eq!(format!("{error:#}"), "outer: deep");
+        let error: anyhow::Error = mynah_hub::Error::NotHere { name: "m".into() }.into();
+        assert!(error.chain().find_map(hint_of).unwrap().contains("mynah pull m"));
+    }
+
+    #[test]
+    fn a_closed_pipe_is_told_from_other_errors() {
+        let closed: anyhow::Error = io::Error::from(io::ErrorKind::BrokenPipe).into();
+        assert!(closed.context("while writing").chain().any(is_closed_pipe));
+        let other: anyhow::Error = io::Error::from(io::ErrorKind::NotFound).into();
+        assert!(!other.chain().any(is_closed_pipe));
+    }
+}
