@@ -1,1 +1,4 @@
 //! Sequences in flight: batching, prefix cache, sampling, constraints.
+
+pub mod constraint;
+pub mod sampling;

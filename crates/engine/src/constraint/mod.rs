@@ -1,0 +1,5 @@
+//! Constrained decoding.
+
+mod vocabulary;
+
+pub use vocabulary::Vocabulary;
