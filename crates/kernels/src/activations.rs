@@ -79,7 +79,7 @@ impl Activations {
         need: Need,
     ) {
         (self.n_rows, self.n_columns, self.tile_rows) = (n_rows, n_columns, tile_rows(isa));
-        let n_tiles = n_rows / self.tile_rows + (n_rows % self.tile_rows).count_ones() as usize;
+        let n_tiles = n_tiles(n_rows, self.tile_rows);
         let tile = |i| tile(n_rows, self.tile_rows, i);
         let of_tile = |first, rows| &x[first * n_columns..][..rows * n_columns];
         match need {
@@ -137,19 +137,29 @@ fn tile_rows(isa: Isa) -> usize {
     of(isa)
 }
 
-/// Tile `i` of `n_rows` rows: (first row, rows). Full tiles first, then the rest in powers of two,
-/// largest first; past the end, no rows.
+/// How many rows a tile has that is not full: four, then one.
+const PART: usize = 4;
+
+/// How many tiles `n_rows` rows are cut into.
+fn n_tiles(n_rows: usize, tile_rows: usize) -> usize {
+    let rest = n_rows % tile_rows;
+    n_rows / tile_rows + rest / PART + rest % PART
+}
+
+/// Tile `i` of `n_rows` rows: (first row, rows). Full tiles first, then one of four if there are
+/// as many, then single rows; past the end, no rows.
 fn tile(n_rows: usize, tile_rows: usize, i: usize) -> (usize, usize) {
     let n_full = n_rows / tile_rows;
     if i < n_full {
         return (i * tile_rows, tile_rows);
     }
-    let mut first = n_full * tile_rows;
-    for _ in n_full..i {
-        first += 1 << (n_rows - first).checked_ilog2().unwrap_or(0);
+    let (rest, i) = (n_rows % tile_rows, i - n_full);
+    let n_parts = rest / PART;
+    if i < n_parts {
+        return (n_full * tile_rows + i * PART, PART);
     }
-    let left = n_rows.saturating_sub(first);
-    (first, left.checked_ilog2().map_or(0, |log| 1 << log))
+    let first = n_full * tile_rows + n_parts * PART + (i - n_parts);
+    if first < n_rows { (first, 1) } else { (n_rows, 0) }
 }
 
 /// Makes a vector at least `n` long.

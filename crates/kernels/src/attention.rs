@@ -274,9 +274,15 @@ fn attend<S: Simd, C: Cached>(
     while first < queries.len() {
         let (queries, scores) = (&queries[first..], &mut scores[first * stride..]);
         first += match queries.len() {
-            8.. => score::<S, C, 8, 1>(s, part, kv_head, queries, scores, stride),
-            4.. => score::<S, C, 4, 2>(s, part, kv_head, queries, scores, stride),
-            2.. => score::<S, C, 2, 4>(s, part, kv_head, queries, scores, stride),
+            8.. if S::TILE_ROWS >= 8 => {
+                score::<S, C, 8, 1>(s, part, kv_head, queries, scores, stride)
+            }
+            3.. if S::TILE_ROWS >= 8 && queries.len() == 3 => {
+                score::<S, C, 3, 2>(s, part, kv_head, queries, scores, stride)
+            }
+            4.. if S::TILE_ROWS >= 4 => {
+                score::<S, C, 4, 1>(s, part, kv_head, queries, scores, stride)
+            }
             _ => score::<S, C, 1, 4>(s, part, kv_head, queries, scores, stride),
         };
     }
@@ -290,8 +296,9 @@ fn attend<S: Simd, C: Cached>(
         let (queries, scores) = (&queries[first..], &scores[first * stride..]);
         let sums = &sums[first..];
         first += match queries.len() {
-            4.. => weigh::<S, C, 4>(s, part, kv_head, queries, scores, stride, sums),
-            2.. => weigh::<S, C, 2>(s, part, kv_head, queries, scores, stride, sums),
+            4.. if S::TILE_ROWS >= 4 => {
+                weigh::<S, C, 4>(s, part, kv_head, queries, scores, stride, sums)
+            }
             _ => weigh::<S, C, 1>(s, part, kv_head, queries, scores, stride, sums),
         };
     }
@@ -428,7 +435,6 @@ fn weigh<S: Simd, C: Cached, const Q: usize>(
                     weigh_dims::<S, C, Q, 8>(s, part, kv_head, queries, scores, stride, sums, d)
                 }
                 4.. => weigh_dims::<S, C, Q, 4>(s, part, kv_head, queries, scores, stride, sums, d),
-                2.. => weigh_dims::<S, C, Q, 2>(s, part, kv_head, queries, scores, stride, sums, d),
                 _ => weigh_dims::<S, C, Q, 1>(s, part, kv_head, queries, scores, stride, sums, d),
             };
     }

@@ -130,11 +130,12 @@ fn multiply_blocks_on<S: Simd, L: Layout>(s: S, work: &Multiply) {
             let weights = work.weights.group(group);
             for (first, n) in work.x.tiles(rows.clone()) {
                 let x = &work.x.blocks[first * n_blocks..][..n * n_blocks];
-                match n {
-                    1 => put_tile(s, work, group, first, blocks_tile::<S, L, 1>(s, weights, x)),
-                    2 => put_tile(s, work, group, first, blocks_tile::<S, L, 2>(s, weights, x)),
-                    4 => put_tile(s, work, group, first, blocks_tile::<S, L, 4>(s, weights, x)),
-                    _ => put_tile(s, work, group, first, blocks_tile::<S, L, 8>(s, weights, x)),
+                if n == 1 {
+                    put_tile(s, work, group, first, blocks_tile::<S, L, 1>(s, weights, x));
+                } else if S::TILE_ROWS >= 8 && n == 8 {
+                    put_tile(s, work, group, first, blocks_tile::<S, L, 8>(s, weights, x));
+                } else if S::TILE_ROWS >= 4 {
+                    put_tile(s, work, group, first, blocks_tile::<S, L, 4>(s, weights, x));
                 }
             }
         }
@@ -291,20 +292,35 @@ fn multiply_floats_on<S: Simd, T: Float>(s: S, work: &Multiply) {
             };
             for (first, n) in work.x.tiles(rows.clone()) {
                 let x = &work.x.floats[first * n_columns..][..n * n_columns];
-                match (side_by_side, n) {
-                    (8, _) => floats_tile::<S, T, 8, 1>(s, work, group, first, x),
-                    (2, 1) => floats_tile::<S, T, 2, 1>(s, work, group, first, x),
-                    (2, 2) => floats_tile::<S, T, 2, 2>(s, work, group, first, x),
-                    (2, 4) => floats_tile::<S, T, 2, 4>(s, work, group, first, x),
-                    (2, _) => floats_tile::<S, T, 2, 8>(s, work, group, first, x),
-                    (_, 1) => floats_tile::<S, T, 1, 1>(s, work, group, first, x),
-                    (_, 2) => floats_tile::<S, T, 1, 2>(s, work, group, first, x),
-                    (_, 4) => floats_tile::<S, T, 1, 4>(s, work, group, first, x),
-                    (_, _) => floats_tile::<S, T, 1, 8>(s, work, group, first, x),
+                if side_by_side == 8 {
+                    floats_tile::<S, T, 8, 1>(s, work, group, first, x);
+                } else if n == 1 {
+                    floats_tiles::<S, T, 1>(s, work, group, side_by_side, first, x);
+                } else if S::TILE_ROWS >= 8 && n == 8 {
+                    floats_tiles::<S, T, 8>(s, work, group, side_by_side, first, x);
+                } else if S::TILE_ROWS >= 4 {
+                    floats_tiles::<S, T, 4>(s, work, group, side_by_side, first, x);
                 }
             }
             group += side_by_side;
         }
+    }
+}
+
+/// One group or two side by side.
+#[inline(always)]
+fn floats_tiles<S: Simd, T: Float, const N: usize>(
+    s: S,
+    work: &Multiply,
+    group: usize,
+    side_by_side: usize,
+    first: usize,
+    x: &[f32],
+) {
+    if side_by_side == 2 {
+        floats_tile::<S, T, 2, N>(s, work, group, first, x);
+    } else {
+        floats_tile::<S, T, 1, N>(s, work, group, first, x);
     }
 }
 
