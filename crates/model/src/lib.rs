@@ -1,8 +1,15 @@
 //! GGUF, safetensors, tokenizers, architectures and the forward pass.
 
+pub mod architecture;
 pub mod checkpoint;
 pub mod gguf;
 pub mod huggingface;
 mod metadata;
+#[cfg(test)]
+mod reference;
 pub mod safetensors;
 mod strings;
+#[cfg(test)]
+mod testing;
+pub mod vector;
+pub mod weights;
