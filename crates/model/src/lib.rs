@@ -2,6 +2,7 @@
 
 pub mod architecture;
 pub mod checkpoint;
+pub mod forward;
 pub mod gguf;
 pub mod huggingface;
 mod metadata;
