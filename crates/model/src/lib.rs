@@ -1,9 +1,17 @@
 //! GGUF, safetensors, tokenizers, architectures and the forward pass.
 
+pub mod architecture;
 pub mod checkpoint;
+pub mod forward;
 pub mod gguf;
 pub mod huggingface;
 mod metadata;
+#[cfg(test)]
+mod reference;
 pub mod safetensors;
 mod strings;
+#[cfg(test)]
+mod testing;
 pub mod tokenizer;
+pub mod vector;
+pub mod weights;
