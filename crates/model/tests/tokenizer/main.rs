@@ -1,0 +1,4 @@
+//! Tokenizers against other programs, on real vocabularies and hostile ones.
+
+mod models;
+mod real;
