@@ -67,7 +67,7 @@ pub(crate) fn report(error: &anyhow::Error, terminal: &Terminal) -> ExitCode {
         // The reader has seen enough, as in `mynah list | head -1`.
         return ExitCode::SUCCESS;
     }
-    if error.is::<Interrupted>() {
+    if caused_by::<Interrupted>(error) {
         return ExitCode::from(130);
     }
     let mut message = String::new();
@@ -85,7 +85,15 @@ pub(crate) fn report(error: &anyhow::Error, terminal: &Terminal) -> ExitCode {
     if let Some(hint) = error.chain().find_map(hint_of) {
         terminal.hint(&hint);
     }
-    ExitCode::from(if error.is::<Misuse>() { 2 } else { 1 })
+    ExitCode::from(if caused_by::<Misuse>(error) { 2 } else { 1 })
+}
+
+/// Whether an error of this type is among the causes, with a hint added to it or without.
+fn caused_by<E: std::error::Error + Send + Sync + 'static>(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let hinted = cause.downcast_ref::<Hinted>();
+        cause.is::<E>() || hinted.is_some_and(|hinted| caused_by::<E>(&hinted.error))
+    })
 }
 
 fn is_closed_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
@@ -119,6 +127,14 @@ mod tests {
         assert_eq!(format!("{error:#}"), "outer: deep");
         let error: anyhow::Error = mynah_hub::Error::NotHere { name: "m".into() }.into();
         assert!(error.chain().find_map(hint_of).unwrap().contains("mynah pull m"));
+    }
+
+    #[test]
+    fn a_hint_does_not_hide_what_it_was() {
+        let misuse = || Err::<(), _>(Misuse("no".into()));
+        assert!(caused_by::<Misuse>(&misuse().unwrap_err().into()));
+        assert!(caused_by::<Misuse>(&misuse().hint("h").context("c").unwrap_err()));
+        assert!(!caused_by::<Interrupted>(&misuse().hint("h").unwrap_err()));
     }
 
     #[test]

@@ -169,6 +169,22 @@ impl Cache {
         Ok(Model { manifest: manifest.clone(), folder })
     }
 
+    /// Removes what an unfinished pull left if there is not a byte of the model in it.
+    pub(crate) fn forget_empty(&self, name: &str) {
+        let partial = self.partial(name);
+        let is_empty = ["files", "stored", "whole"].iter().all(|folder| {
+            fs::read_dir(partial.join(folder)).map_or(true, |mut entries| {
+                entries.all(|entry| {
+                    entry.and_then(|e| e.metadata()).is_ok_and(|m| m.is_file() && m.len() == 0)
+                })
+            })
+        });
+        if is_empty {
+            // It is only in the way; the next pull would begin from nothing as well.
+            let _ = fs::remove_dir_all(partial);
+        }
+    }
+
     /// Removes a model and whatever an unfinished pull of it left. Whether there was a model.
     pub(crate) fn remove(&self, name: &str) -> Result<bool, Error> {
         let folder = self.folder(name);

@@ -43,6 +43,20 @@ pub enum Error {
         /// The model's name.
         name: String,
     },
+    /// The model is not in the cache, and no request may be made.
+    #[error("{name} is not in the cache, and mynah is offline")]
+    Offline {
+        /// The model's name.
+        name: String,
+    },
+    /// What was fetched is not a model.
+    #[error("{name} is not a model that mynah reads: {reason}")]
+    NotAModel {
+        /// What was asked for.
+        name: String,
+        /// What is wrong with it.
+        reason: OpenError,
+    },
     /// Another program holds the model open, or is pulling it.
     #[error("{name} is in use by another mynah")]
     InUse {
@@ -179,6 +193,12 @@ pub enum Error {
     },
 }
 
+/// What kinds of files a model can be.
+pub(crate) const READS: &str = "mynah reads .gguf files, and folders with config.json, \
+    tokenizer.json and .safetensors files";
+const MAKE_ROOM: &str =
+    "make room, remove a model with `mynah rm`, or set MYNAH_HOME to another disk";
+
 fn what_is_there(choices: &[String]) -> String {
     match choices {
         [] => "no model that mynah reads".into(),
@@ -201,6 +221,8 @@ impl Error {
             Self::UnknownName { .. } => {
                 Some("`mynah list --all` shows the names that mynah knows".into())
             }
+            Self::NotAModel { reason, .. } => reason.hint(),
+            Self::Offline { .. } => Some("leave out --offline (MYNAH_OFFLINE) to fetch it".into()),
             Self::NotHere { name } => Some(format!("`mynah pull {name}` fetches it")),
             Self::InUse { .. } => Some("end the other program first".into()),
             Self::NotAccepted { model, url, .. } => {
@@ -209,13 +231,14 @@ impl Error {
             Self::Checksum { .. } | Self::Integrity { .. } => {
                 Some("the bad file was removed; the source is damaged or was changed".into())
             }
-            Self::DiskFull { .. } => Some(
-                "make room, remove a model with `mynah rm`, or set MYNAH_HOME to another disk"
-                    .into(),
-            ),
+            Self::DiskFull { .. } => Some(MAKE_ROOM.into()),
+            Self::File { source, .. } if source.kind() == io::ErrorKind::StorageFull => {
+                Some(MAKE_ROOM.into())
+            }
             Self::NotOneModel { choices, .. } if !choices.is_empty() => {
                 Some(format!("name one of them: {}", choices.join(", ")))
             }
+            Self::NotOneModel { .. } => Some(READS.into()),
             Self::NoSuchVersion { versions, .. } if !versions.is_empty() => {
                 Some(format!("it has {}", versions.join(", ")))
             }

@@ -16,6 +16,7 @@ use crate::checksum::{Hasher, Sum};
 use crate::config::Config;
 use crate::error::{Doing, Error};
 use crate::http::Client;
+use crate::making::{Making, save};
 use crate::observer::{Event, Observer};
 use crate::places::{Places, Way};
 use crate::plan::{FileTask, Piece};
@@ -25,7 +26,7 @@ use crate::sources::npm;
 use crate::transfer::{Record, Target, Transfer, TransferError};
 
 /// How often a piece is begun again because what was kept of it turned out to be of no use.
-const MOST_RESTARTS: u32 = 3;
+pub(crate) const MOST_RESTARTS: u32 = 3;
 /// Room that is left on the disk for others.
 const SPARE_BYTES: u64 = 32 << 20;
 
@@ -40,19 +41,6 @@ pub struct Kept {
     pub sha256: Sum,
 }
 
-/// What is remembered about an unfinished file.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct State {
-    /// What is being made; another task starts from nothing.
-    task: String,
-    /// How many pieces are in the file, checked.
-    pieces: usize,
-    /// How many bytes they are.
-    bytes: u64,
-    /// About the piece that comes next.
-    record: Record,
-}
-
 /// Makes the files of one model.
 pub(crate) struct Fetcher<'a> {
     client: &'a Client,
@@ -61,16 +49,6 @@ pub(crate) struct Fetcher<'a> {
     folder: PathBuf,
     places: Places<'a>,
     source_name: String,
-}
-
-/// A file being made.
-struct Making<'t> {
-    task: &'t FileTask,
-    file: File,
-    path: PathBuf,
-    state_path: PathBuf,
-    state: State,
-    hasher: Hasher,
 }
 
 impl<'a> Fetcher<'a> {
@@ -113,7 +91,7 @@ impl<'a> Fetcher<'a> {
             let length = making.file.metadata().doing("read", &making.path)?.len();
             if length > 0
                 && !making.state_path.exists()
-                && let Some(kept) = self.already_whole(&making)?
+                && let Some(kept) = making.already_whole(self.observer)?
             {
                 return Ok(kept);
             }
@@ -137,53 +115,7 @@ impl<'a> Fetcher<'a> {
     }
 
     fn open<'t>(&self, task: &'t FileTask) -> Result<Making<'t>, Error> {
-        let path = self.files().join(&task.name);
-        let state_path = self.beside("state", &task.name);
-        for parent in [&path, &state_path].iter().filter_map(|p| p.parent()) {
-            fs::create_dir_all(parent).doing("make", parent)?;
-        }
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .doing("write", &path)?;
-        let length = file.metadata().doing("read", &path)?.len();
-        let state = fs::read(&state_path)
-            .ok()
-            .and_then(|text| serde_json::from_slice::<State>(&text).ok())
-            .filter(|state| state.task == task.identity() && state.bytes <= length)
-            .filter(|state| state.pieces <= task.pieces.len());
-        let state = match state {
-            Some(state) => state,
-            None if !state_path.exists() && length > 0 => State::default(),
-            None => {
-                file.set_len(0).doing("write", &path)?;
-                State::default()
-            }
-        };
-        let hasher = Hasher::default();
-        let state = State { task: task.identity(), ..state };
-        Ok(Making { task, file, path, state_path, state, hasher })
-    }
-
-    /// A file without a state was finished by an earlier process, if its checksum says so.
-    fn already_whole(&self, making: &Making<'_>) -> Result<Option<Kept>, Error> {
-        let task = making.task;
-        let sha256 = Sum::of_file(&making.path).doing("read", &making.path)?;
-        let bytes = making.file.metadata().doing("read", &making.path)?.len();
-        if task.sha256 == Some(sha256) && task.bytes.is_none_or(|expected| expected == bytes) {
-            self.observer.event(Event::FileStarted {
-                file: &task.name,
-                bytes: task.bytes,
-                kept: bytes,
-            });
-            self.observer.event(Event::FileFinished { file: &task.name });
-            return Ok(Some(Kept { name: task.name.clone(), bytes, sha256 }));
-        }
-        making.file.set_len(0).doing("write", &making.path)?;
-        Ok(None)
+        Making::open(task, self.files().join(&task.name), self.beside("state", &task.name))
     }
 
     fn add_piece(&mut self, making: &mut Making<'_>, index: usize) -> Result<(), Error> {
@@ -194,6 +126,8 @@ impl<'a> Fetcher<'a> {
             let mut hasher = making.hasher.clone();
             let reason = match self.try_piece(making, piece, &mut hasher) {
                 Ok(bytes) => {
+                    // An earlier try may have left more.
+                    making.file.set_len(start + bytes).doing("write", &making.path)?;
                     making.hasher = hasher;
                     making.state.pieces = index + 1;
                     making.state.bytes = start + bytes;
@@ -293,8 +227,9 @@ impl<'a> Fetcher<'a> {
         let length = file.metadata().doing("read", path)?.len();
         let mut kept = length.saturating_sub(start);
         let whole = target.window.map(|(_, length)| length).or(target.bytes);
-        if whole.is_some_and(|whole| kept > whole) {
+        if whole.is_some_and(|whole| kept > whole) || state.record == Record::default() {
             kept = 0;
+            file.set_len(start).doing("write", path)?;
         }
         let was_continued = kept > 0;
         self.check_room(whole.map(|whole| whole.saturating_sub(kept)))?;
@@ -329,12 +264,13 @@ impl<'a> Fetcher<'a> {
         member: &Member,
     ) -> Result<u64, Problem> {
         let start = making.state.bytes;
-        making.file.set_len(start).doing("write", &making.path)?;
         let Making { file, path, state_path, state, task, .. } = making;
         let stored_path = self.beside("stored", &task.name);
         let (mut stored, mut kept) = open_stored(&stored_path)?;
-        if kept > member.stored_bytes {
+        // Bytes of which nothing is remembered are of another source.
+        if kept > member.stored_bytes || state.record == Record::default() {
             kept = 0;
+            stored.set_len(0).doing("write", &stored_path)?;
         }
         let was_continued = kept > 0;
         self.check_room(Some(member.bytes + (member.stored_bytes - kept)))?;
@@ -390,8 +326,6 @@ impl<'a> Fetcher<'a> {
         member: Option<&Member>,
     ) -> Result<u64, Problem> {
         let start = making.state.bytes;
-        making.file.set_len(start).doing("write", &making.path)?;
-        making.save()?;
         self.check_room(bytes)?;
         let mut sink = self.sink(hasher, start, Some(&mut making.file), &making.path);
         let taken = sink.take(reader, bytes).map_err(|error| match member {
@@ -500,32 +434,4 @@ fn damaged(error: TransferError, member: &Member, archive: &str) -> TransferErro
         ),
         other => other,
     }
-}
-
-impl Making<'_> {
-    /// Takes the whole pieces that are there into the checksum.
-    fn rehash(&mut self) -> Result<(), Error> {
-        let Making { file, state, hasher, path, .. } = self;
-        file.seek(SeekFrom::Start(0)).doing("read", path)?;
-        hasher.update_from(file, state.bytes).doing("read", path)?;
-        Ok(())
-    }
-
-    fn save(&self) -> Result<(), Error> {
-        save(&self.state_path, &self.state)
-    }
-
-    fn cut_to(&mut self, bytes: u64) -> Result<(), Error> {
-        self.file.set_len(bytes).doing("write", &self.path)?;
-        self.state.record = Record::default();
-        self.save()
-    }
-}
-
-/// Writes a state so that a crash leaves the old one or the new one.
-fn save(path: &Path, state: &State) -> Result<(), Error> {
-    let text = serde_json::to_vec(state).map_err(io::Error::from).doing("write", path)?;
-    let unfinished = path.with_extension("new");
-    fs::write(&unfinished, text).doing("write", &unfinished)?;
-    fs::rename(&unfinished, path).doing("write", path)
 }

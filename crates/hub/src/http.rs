@@ -16,6 +16,7 @@ use url::Url;
 use crate::config::{Config, Patience};
 use crate::error::Error;
 use crate::observer::{Event, Observer};
+use crate::proxy::{percent_decoded, proxy};
 
 /// How many redirects are followed.
 const MOST_REDIRECTS: usize = 8;
@@ -350,51 +351,6 @@ impl Client {
     }
 }
 
-fn proxy(text: &str, config: &Config) -> Result<ureq::Proxy, HttpError> {
-    let bad = || HttpError::Proxy {
-        proxy: text.rsplit_once('@').map_or(text, |(_, host)| host).to_owned(),
-    };
-    let whole = if text.contains("://") { text.to_owned() } else { format!("http://{text}") };
-    let url = Url::parse(&whole).map_err(|_| bad())?;
-    let protocol = match url.scheme() {
-        "http" => ureq::ProxyProtocol::Http,
-        "https" => ureq::ProxyProtocol::Https,
-        _ => return Err(bad()),
-    };
-    let mut builder = ureq::Proxy::builder(protocol).host(url.host_str().ok_or_else(bad)?);
-    if let Some(port) = url.port_or_known_default() {
-        builder = builder.port(port);
-    }
-    if !url.username().is_empty() {
-        builder = builder.username(&percent_decoded(url.username()));
-    }
-    if let Some(password) = url.password() {
-        builder = builder.password(&percent_decoded(password));
-    }
-    let exceptions = config.no_proxy.as_deref().unwrap_or_default();
-    for host in exceptions.split(',').map(str::trim).filter(|host| !host.is_empty()) {
-        builder = builder.no_proxy(host);
-    }
-    builder.build().map_err(|_| bad())
-}
-
-fn percent_decoded(text: &str) -> String {
-    let mut bytes = text.as_bytes().iter();
-    let mut out = Vec::with_capacity(text.len());
-    while let Some(&byte) = bytes.next() {
-        let rest = bytes.as_slice();
-        let code = (byte == b'%')
-            .then(|| rest.get(..2).and_then(|digits| str::from_utf8(digits).ok()))
-            .flatten()
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        if code.is_some() {
-            bytes.nth(1);
-        }
-        out.push(code.unwrap_or(byte));
-    }
-    String::from_utf8_lossy(&out).into_owned()
-}
-
 /// Reads an address that the caller or a server gave.
 pub(crate) fn parse(text: &str) -> Result<Url, HttpError> {
     let bad = |reason: String| HttpError::Address { url: text.to_owned(), reason };
@@ -439,6 +395,13 @@ pub(crate) fn explain_io(error: &io::Error, url: &Url) -> HttpError {
     }
 }
 
+/// Whether the name of a host has no address. The standard library has no kind for this: on Unix
+/// only its text tells, on Windows the system's number (`WSAHOST_NOT_FOUND`, `WSANO_DATA`).
+fn is_lookup_failure(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(11001 | 11004))
+        || error.to_string().starts_with("failed to lookup address information")
+}
+
 fn explain(error: ureq::Error, url: &Url) -> HttpError {
     let host = url.host_str().unwrap_or_default().to_owned();
     match error {
@@ -446,6 +409,7 @@ fn explain(error: ureq::Error, url: &Url) -> HttpError {
         ureq::Error::Timeout(what) => HttpError::Timeout { host, what: what.to_string() },
         ureq::Error::Tls(reason) => HttpError::Tls { host, reason: reason.into() },
         ureq::Error::Rustls(reason) => HttpError::Tls { host, reason: reason.to_string() },
+        ureq::Error::Io(error) if is_lookup_failure(&error) => HttpError::HostNotFound { host },
         ureq::Error::Io(error) => explain_io(&error, url),
         ureq::Error::ConnectionFailed | ureq::Error::ConnectProxyFailed(_) => {
             HttpError::Connection { host, reason: error.to_string() }
@@ -506,8 +470,11 @@ mod tests {
     }
 
     #[test]
-    fn percent_signs_that_encode_nothing_stay() {
-        assert_eq!(percent_decoded("a%20b%zz%4"), "a b%zz%4");
+    fn a_host_without_an_address_is_told_at_once() {
+        let client = client(|_| ());
+        let url = parse("https://host.invalid/").unwrap();
+        let error = client.get_patiently(&url, &[], &crate::observer::Silent).err().unwrap();
+        assert!(matches!(error, HttpError::HostNotFound { .. }), "{error}");
     }
 
     #[test]

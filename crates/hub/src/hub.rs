@@ -11,7 +11,8 @@ use crate::error::{Doing, Error};
 use crate::fetch::{Fetcher, Kept};
 use crate::http::Client;
 use crate::observer::{Event, Observer};
-use crate::plan::{self, FileTask, Plan, split_part};
+use crate::open::open;
+use crate::plan::{self, FileTask, Plan, is_gguf, split_part};
 use crate::planner;
 use crate::reference::Reference;
 
@@ -68,6 +69,9 @@ impl Hub {
             return Ok(Pulled { model, was_here: true });
         }
         self.check_known(reference)?;
+        if self.config.offline && !matches!(reference, Reference::Path(_)) {
+            return Err(Error::Offline { name });
+        }
         let _lock = self.cache.lock(&name, observer)?;
         // Another process may have fetched it while this one waited.
         if let Some(model) = self.cache.find(&name).ok().flatten().filter(|_| !again)
@@ -75,21 +79,42 @@ impl Hub {
         {
             return Ok(Pulled { model, was_here: true });
         }
-        let partial = self.cache.partial(&name);
+        let made = self.make(&name, reference, observer).inspect_err(|_| {
+            self.cache.forget_empty(&name);
+        })?;
+        let (manifest, files) = made;
+        let model = self.cache.keep(&manifest, &files)?;
+        Ok(Pulled { model, was_here: false })
+    }
+
+    /// Makes a model's files and looks whether they are one. The manifest, and where they lie.
+    fn make(
+        &self,
+        name: &str,
+        reference: &Reference,
+        observer: &dyn Observer,
+    ) -> Result<(Manifest, PathBuf), Error> {
+        let partial = self.cache.partial(name);
         fs::create_dir_all(&partial).doing("make", &partial)?;
         let mut fetcher = Fetcher::new(&self.client, &self.config, observer, &partial);
-        let manifest = if let Reference::Name(name) = reference {
+        let mut manifest = if let Reference::Name(name) = reference {
             let entry = self.catalogue.get(name).ok_or_else(|| self.unknown(name))?;
             self.fetch_entry(entry, &mut fetcher, observer)?
         } else {
             let place = (partial.as_path(), observer);
             let plan =
                 planner::of_reference(reference, &self.client, &self.config, &mut fetcher, place)?;
-            self.fetch_plan(&name, &plan, &mut fetcher, observer)?
+            self.fetch_plan(name, &plan, &mut fetcher, observer)?
         };
-        remove_strays(&fetcher.files(), &manifest)?;
-        let model = self.cache.keep(&manifest, &fetcher.files())?;
-        Ok(Pulled { model, was_here: false })
+        let files = fetcher.files();
+        remove_strays(&files, &manifest)?;
+        manifest.main = main_file(&files, &manifest.files);
+        let path = manifest.main.as_ref().map_or_else(|| files.clone(), |main| files.join(main));
+        if let Err(reason) = open(&path) {
+            fs::remove_dir_all(&partial).doing("remove", &partial)?;
+            return Err(Error::NotAModel { name: name.into(), reason });
+        }
+        Ok((manifest, files))
     }
 
     /// Every model in the cache, by name. One that cannot be read is an error in its place.
@@ -244,14 +269,13 @@ impl Hub {
         for task in &plan.files {
             files.push(fetcher.fetch(task, &plan.source)?);
         }
-        let first = files.first().map(|file| file.name.clone());
         Ok(Manifest {
             name: name.into(),
             source: plan.source.clone(),
             licence: plan.licence.clone(),
             accepted_at: None,
             fetched_at: now(),
-            main: first.filter(|name| name.to_ascii_lowercase().ends_with(".gguf")),
+            main: None,
             files,
             notices: Vec::new(),
         })
@@ -271,6 +295,14 @@ fn fetch_notices(entry: &Entry, fetcher: &mut Fetcher<'_>) -> Vec<Kept> {
         fetcher.fetch(&task_of(notice), &source)
     });
     fetched.filter_map(Result::ok).collect()
+}
+
+/// The file that is the model: a single one whatever it is, so that the error is about it, or the
+/// first part of a split one. A folder has none.
+fn main_file(folder: &Path, files: &[Kept]) -> Option<String> {
+    let first = files.first()?;
+    let is_gguf = files.len() == 1 || is_gguf(&first.name);
+    (is_gguf && folder.join(&first.name).is_file()).then(|| first.name.clone())
 }
 
 /// Removes what an earlier, different plan left among the files.
@@ -296,12 +328,14 @@ fn most_similar<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<
     let lower = name.to_lowercase();
     names
         .map(|known| {
-            let begins_alike = known.starts_with(&lower) || lower.starts_with(known);
-            let cost = if begins_alike { 0 } else { edit_distance(&lower, &known.to_lowercase()) };
-            (cost, known)
+            // A person may know only how the name begins.
+            let begin: String = known.chars().take(lower.chars().count() + 1).collect();
+            let family = known.split('-').next().unwrap_or(known);
+            let costs = [known, &begin, family].map(|word| edit_distance(&lower, word));
+            (costs.into_iter().min().unwrap_or(usize::MAX), known)
         })
         .min()
-        .filter(|(cost, _)| *cost <= 2.max(name.len() / 3))
+        .filter(|(cost, _)| *cost <= name.len() / 3)
         .map(|(_, known)| known.to_owned())
 }
 
@@ -342,6 +376,8 @@ mod tests {
         let similar = |name| most_similar(name, names.into_iter());
         assert_eq!(similar("smolm2-135m").as_deref(), Some("smollm2-135m"));
         assert_eq!(similar("Gemma3").as_deref(), Some("gemma3-270m"));
+        assert_eq!(similar("smolm2").as_deref(), Some("smollm2-135m"));
+        assert_eq!(similar("qwen").as_deref(), Some("qwen2.5-coder-0.5b"));
         assert_eq!(similar("gpt-5"), None);
     }
 }

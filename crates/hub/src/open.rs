@@ -19,6 +19,7 @@ use std::time::SystemTime;
 
 use memmap2::{Mmap, UncheckedAdvice};
 
+use crate::error::READS;
 use crate::plan::{part_name, split_part};
 
 /// Pages are whole multiples of this smaller than or equal to it, on every processor that mynah
@@ -70,11 +71,7 @@ impl OpenError {
             Self::Read { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
                 Some("check the path; `mynah list` shows the models that are here".into())
             }
-            Self::NoModel { .. } | Self::NotGguf { .. } => Some(
-                "mynah reads .gguf files, and folders with config.json, tokenizer.json and \
-                 .safetensors files"
-                    .into(),
-            ),
+            Self::NoModel { .. } | Self::NotGguf { .. } => Some(READS.into()),
             _ => None,
         }
     }

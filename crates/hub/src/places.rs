@@ -13,7 +13,7 @@ use crate::archive::{Archive, Member};
 use crate::checksum::{Hasher, Sum};
 use crate::config::Config;
 use crate::error::{Doing, Error};
-use crate::fetch::check_room;
+use crate::fetch::{MOST_RESTARTS, check_room};
 use crate::http::{Client, shown};
 use crate::observer::{Event, Observer};
 use crate::plan::Piece;
@@ -113,6 +113,7 @@ impl<'a> Places<'a> {
         }
         let index = &self.config.pip_index_url;
         let wheel = pypi::find_wheel(self.client, index, (package, version), self.observer)?;
+        self.wheels.insert((key.0.clone(), Some(wheel.version.clone())), wheel.clone());
         self.wheels.insert(key, wheel.clone());
         Ok(wheel)
     }
@@ -200,6 +201,7 @@ impl<'a> Places<'a> {
             .open(&unfinished)
             .doing("write", &unfinished)?;
         let mut kept = file.metadata().doing("read", &unfinished)?.len();
+        let mut restarts = 0;
         loop {
             self.observer.event(Event::FileStarted { file: &name, bytes: record.total, kept });
             let target = Target { url: url.clone(), window: None, bytes: None, is_checked };
@@ -233,12 +235,13 @@ impl<'a> Places<'a> {
                     (Some(expected), got) if expected != got => "what was kept of it is damaged",
                     _ => break,
                 },
-                Err(TransferError::StartOver(reason)) if kept > 0 => reason,
+                Err(TransferError::StartOver(reason)) if restarts < MOST_RESTARTS => reason,
                 Err(error) => return Err(error),
             };
             self.observer.event(Event::StartingOver { file: &name, reason });
             file.set_len(0).doing("write", &unfinished)?;
             kept = 0;
+            restarts += 1;
         }
         fs::rename(&unfinished, &path).doing("write", &path)?;
         self.observer.event(Event::FileFinished { file: &name });
