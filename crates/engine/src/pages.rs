@@ -129,11 +129,6 @@ impl Pages {
         }
     }
 
-    /// How many sequences hold a page.
-    pub(crate) fn holders(&self, page: u32) -> u32 {
-        self.states[page as usize].holders
-    }
-
     fn tick(&mut self) -> u64 {
         self.next += 1;
         self.next
@@ -193,7 +188,7 @@ mod tests {
         let page = pages.take().unwrap();
         pages.hold(page);
         pages.release(&[page]);
-        assert_eq!((pages.holders(page), pages.available()), (1, 0));
+        assert_eq!(pages.available(), 0);
         pages.release(&[page]);
         assert_eq!(pages.available(), 1);
     }

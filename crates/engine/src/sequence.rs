@@ -166,6 +166,7 @@ impl Sequence {
             entered: 0,
             prefix: Pages::root(self.kind),
             sampler: self.sampler.for_sample(sample as u64),
+            constraint: self.constraint.as_ref().map(Constraint::restarted),
             ..self.clone()
         }
     }
@@ -251,7 +252,7 @@ impl Sequence {
             && let Some(stop) = self.stop.push(vocabulary.token_bytes(id), &mut self.new_text)
         {
             self.finish = Some(Finish::StopString(stop.index));
-        } else if self.constraint.as_mut().is_some_and(|constraint| constraint.is_done()) {
+        } else if self.constraint.as_ref().is_some_and(Constraint::is_done) {
             self.finish = Some(Finish::Stop);
         } else if self.tokens.len() - self.n_prompt >= self.max_tokens {
             self.finish = Some(Finish::Length);

@@ -28,3 +28,27 @@ pub trait Vocabulary: Send + Sync {
         None
     }
 }
+
+impl Vocabulary for mynah_model::tokenizer::Tokenizer {
+    fn vocab_len(&self) -> usize {
+        self.vocab_len()
+    }
+
+    fn token_bytes(&self, id: u32) -> &[u8] {
+        // A control token has no text, but a grammar and a stop string must be able to name it.
+        if self.is_control(id) { self.token_name(id) } else { self.token_bytes(id) }
+    }
+
+    fn is_control(&self, id: u32) -> bool {
+        self.is_control(id)
+    }
+
+    fn is_end_of_generation(&self, id: u32) -> bool {
+        self.is_end_of_generation(id)
+    }
+
+    fn tokenize(&self, text: &[u8]) -> Option<Vec<u32>> {
+        let text = std::str::from_utf8(text).ok()?;
+        Some(self.encode(text, mynah_model::tokenizer::SpecialText::AsText))
+    }
+}

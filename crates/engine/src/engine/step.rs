@@ -65,7 +65,8 @@ impl Engine {
         if n_answering <= self.options.max_speculating {
             self.guess();
         }
-        let mut room = if n_answering > 0 { self.options.prompt_rows } else { self.options.max_rows };
+        let mut room =
+            if n_answering > 0 { self.options.prompt_rows } else { self.options.max_rows };
         // Those that answer first, so that what is left of a full cache goes to them.
         for pass in [true, false] {
             let mut i = 0;
@@ -75,7 +76,8 @@ impl Engine {
                     continue;
                 }
                 let missing = self.running[i].n_missing();
-                let n = if pass { missing + self.running[i].guesses.len() } else { missing.min(room) };
+                let n =
+                    if pass { missing + self.running[i].guesses.len() } else { missing.min(room) };
                 self.running[i].n_rows = n;
                 let up_to = self.running[i].computed + n;
                 match self.make_room(i, up_to) {
@@ -114,7 +116,8 @@ impl Engine {
         let Some(speculator) = &mut self.speculator else { return };
         let context = self.model.architecture().context_length.min(self.pages.len() * PAGE);
         for sequence in self.running.iter_mut().filter(|s| s.n_missing() == 1) {
-            let left = sequence.max_tokens.saturating_sub(sequence.tokens.len() - sequence.n_prompt);
+            let left =
+                sequence.max_tokens.saturating_sub(sequence.tokens.len() - sequence.n_prompt);
             let most = left.min(context - sequence.tokens.len()).saturating_sub(1);
             let name = sequence.name();
             sequence.guesses = speculator.guess(name, &sequence.tokens, most, &mut self.pool);

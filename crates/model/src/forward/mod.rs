@@ -103,7 +103,7 @@ impl Model {
         batch: Batch<'_>,
         cache: &mut KvCache,
         scratch: &'s mut Scratch,
-    ) -> Result<&'s [f32], BatchError> {
+    ) -> Result<&'s mut [f32], BatchError> {
         batch.check(&self.architecture, cache)?;
         let has_adapter = batch.sequences.iter().any(|sequence| sequence.adapter.is_some());
         let of_row = |row: &Row| batch.sequences[row.sequence as usize].adapter;
