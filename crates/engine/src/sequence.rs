@@ -35,8 +35,7 @@ pub(crate) struct Sequence {
     entered: usize,
     /// Guesses at the tokens that follow, computed in the same step.
     pub(crate) guesses: Vec<u32>,
-    /// Where its rows begin in the step's batch, and how many there are.
-    pub(crate) first_row: usize,
+    /// How many rows of the step's batch are its own.
     pub(crate) n_rows: usize,
     pub(crate) sampler: Sampler,
     pub(crate) stop: StopMatcher,
@@ -79,7 +78,6 @@ impl Sequence {
             prefix: Pages::root(start.kind),
             entered: 0,
             guesses: Vec::new(),
-            first_row: 0,
             n_rows: 0,
             sampler: start.sampler,
             stop: start.stop,
@@ -122,18 +120,29 @@ impl Sequence {
         self.n_rows > 0 && self.computed + self.n_rows >= self.tokens.len()
     }
 
-    /// Takes what earlier sequences computed of the same beginning; returns how many positions.
-    /// At least one token is left to compute, as the next token is chosen from its logits.
+    /// The page that it would compute next, if all before it are in the index and the page does not
+    /// hold its last token, from whose logits the next is chosen.
+    pub(crate) fn next_page(&self) -> Option<(Prefix, [u32; PAGE])> {
+        let next = self.entered * PAGE;
+        let tokens = self.tokens[..self.tokens.len() - 1].get(next..next + PAGE)?;
+        let tokens = tokens.try_into().ok()?;
+        (self.computed == next).then_some((self.prefix, tokens))
+    }
+
+    /// Takes what other sequences have computed of the same beginning; returns how many positions.
     pub(crate) fn find_prefix(&mut self, pages: &mut Pages) -> usize {
-        let (full, _) = self.tokens[..self.tokens.len() - 1].as_chunks::<PAGE>();
-        for tokens in full {
-            let Some((page, prefix)) = pages.find(self.prefix, *tokens) else { break };
+        let before = self.computed;
+        while let Some((prefix, tokens)) = self.next_page()
+            && let Some((page, prefix)) = pages.find(prefix, tokens)
+        {
+            // A page that it took to compute these positions itself.
+            pages.release(&self.pages.split_off(self.entered));
             self.pages.push(page);
             self.prefix = prefix;
             self.entered += 1;
+            self.computed += PAGE;
         }
-        self.computed = self.pages.len() * PAGE;
-        self.computed
+        self.computed - before
     }
 
     /// Enters the pages that have become full into the index.

@@ -1,11 +1,13 @@
 //! One step: admit, plan, compute, choose, report.
 
+use std::collections::HashSet;
 use std::sync::{Mutex, PoisonError};
 
 use mynah_kernels::PAGE;
 use mynah_model::forward::{self, Batch, BatchError, Row};
 
 use super::{Choosing, Engine};
+use crate::pages::Prefix;
 use crate::request::{Event, Finish};
 use crate::sequence::Sequence;
 
@@ -67,6 +69,7 @@ impl Engine {
         }
         let mut room =
             if n_answering > 0 { self.options.prompt_rows } else { self.options.max_rows };
+        let mut begun: HashSet<(Prefix, [u32; PAGE])> = HashSet::new();
         // Those that answer first, so that what is left of a full cache goes to them.
         for pass in [true, false] {
             let mut i = 0;
@@ -75,30 +78,39 @@ impl Engine {
                     i += 1;
                     continue;
                 }
-                let missing = self.running[i].n_missing();
-                let n =
-                    if pass { missing + self.running[i].guesses.len() } else { missing.min(room) };
+                let n = if pass {
+                    1 + self.running[i].guesses.len()
+                } else {
+                    self.prompt_rows(i, &mut begun).min(room)
+                };
                 self.running[i].n_rows = n;
                 let up_to = self.running[i].computed + n;
-                match self.make_room(i, up_to) {
-                    Some(place) => {
-                        if !pass {
-                            room -= n;
-                        }
-                        i = place + 1;
+                // If it made room for the others itself, what came after it moved up.
+                if let Some(place) = self.make_room(i, up_to) {
+                    if !pass {
+                        room -= n;
                     }
-                    // It made room for the others itself, and what came after it moved up.
-                    None => {}
+                    i = place + 1;
                 }
             }
         }
         self.lay_out_rows();
     }
 
+    /// How many rows of its prompt sequence `i` wants to compute: none if another computes the same
+    /// page in this step, which it will then find in the cache.
+    fn prompt_rows(&mut self, i: usize, begun: &mut HashSet<(Prefix, [u32; PAGE])>) -> usize {
+        let sequence = &mut self.running[i];
+        self.counts.prompt_cached += sequence.find_prefix(&mut self.pages) as u64;
+        match sequence.next_page() {
+            Some(page) if !begun.insert(page) => 0,
+            _ => sequence.n_missing(),
+        }
+    }
+
     /// Lists the rows of the batch, sequence after sequence.
     fn lay_out_rows(&mut self) {
         for (i, sequence) in self.running.iter_mut().enumerate() {
-            sequence.first_row = self.rows.len();
             let first = sequence.computed;
             let tokens = sequence.tokens[first..].iter().chain(&sequence.guesses);
             let n_tokens = sequence.tokens.len();
@@ -167,6 +179,10 @@ impl Engine {
         let batch = Batch { rows, sequences: &sequences };
         let logits = model.forward(pool, batch, cache, scratch)?;
         let context = model.architecture().context_length.min(pages.len() * PAGE);
+        for sequence in running.iter() {
+            let read = sequence.n_prompt.min(sequence.computed + sequence.n_rows);
+            self.counts.prompt_computed += read.saturating_sub(sequence.computed) as u64;
+        }
         let choices = share_logits(running, &mut born, logits, model.architecture().n_vocab);
         let (vocabulary, workspaces) = (&*self.vocabulary, &self.workspaces);
         pool.run(choices.len(), &|i, thread| {
