@@ -457,7 +457,13 @@ impl Reader<'_> {
             return self.facts.uniform(key, n_layers);
         }
         let width = self.facts.uniform("feed_forward_length", n_layers)?;
-        Ok(if self.recipe.name == "llama" { width } else { width / n_used })
+        if self.recipe.name == "llama" {
+            return Ok(width);
+        }
+        match width / n_used {
+            0 => Err(self.facts.bad("feed_forward_length", width, format!("at least {n_used}"))),
+            width => Ok(width),
+        }
     }
 
     fn pooling(&self) -> Result<Pooling, ArchitectureError> {

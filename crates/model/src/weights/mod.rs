@@ -2,7 +2,7 @@
 //!
 //! Every difference in how files cut a model into tensors ends here: queries, keys and values that
 //! lie fused in one tensor, gates beside ups, experts stacked or one by one become the same
-//! [`Layer`]. What a matrix is, is up to a [`Packer`]: the forward pass packs for the processor,
+//! `Layer`. What a matrix is, is up to a `Packer`: the forward pass packs for the processor,
 //! the tests' reference keeps plain numbers. This module computes nothing.
 
 mod load;
