@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::arena::Arena;
-use super::prefix::PrefixIndex;
+use super::prefix::{Beginnings, PrefixIndex};
 use super::vocab::{TokenKind, Vocab};
 
 /// In which stretches of a text control tokens are read.
@@ -59,8 +59,8 @@ pub(crate) enum Fragment {
 pub(crate) struct AddedTokens {
     /// By the tokens' texts.
     index: PrefixIndex,
-    /// The first bytes of user-defined tokens, and of all.
-    first_bytes: [Vec<bool>; 2],
+    /// How user-defined tokens begin, and how all do.
+    beginnings: [Beginnings; 2],
     /// The tokens with a manner of their own, in order.
     manners: Vec<(u32, Manner)>,
     /// Texts that are searched for after the text was normalized, and their tokens.
@@ -93,9 +93,9 @@ impl AddedTokens {
         });
         let index = PrefixIndex::new(ids.collect(), |id| vocab.key(id));
         let is_text = |id| vocab.kind(id) == TokenKind::UserDefined;
-        let first_bytes =
-            [index.first_bytes(is_text).to_vec(), index.first_bytes(|_| true).to_vec()];
-        Self { index, first_bytes, manners, normalized: NormalizedTokens::new(normalized) }
+        let key = |id| vocab.key(id);
+        let beginnings = [index.beginnings(key, is_text), index.beginnings(key, |_| true)];
+        Self { index, beginnings, manners, normalized: NormalizedTokens::new(normalized) }
     }
 
     /// What a token does to the text around it.
@@ -117,13 +117,11 @@ impl AddedTokens {
         reading: Reading<'_>,
         mut fragment: impl FnMut(Fragment),
     ) {
-        let first_bytes = &self.first_bytes[usize::from(!matches!(reading, Reading::Text))];
-        let may_start = |byte: &u8| first_bytes.get(*byte as usize).is_some_and(|&may| may);
-        let bytes = text.as_bytes();
+        let beginnings = &self.beginnings[usize::from(!matches!(reading, Reading::Text))];
         let mut start = 0; // of the text that is not yet passed on
         let mut at = 0;
-        while let Some(skipped) = bytes[at..].iter().position(may_start) {
-            at += skipped;
+        while let Some(found) = beginnings.next_start(text.as_bytes(), at) {
+            at = found;
             let Some((id, len)) = self.longest_at(vocab, text, at, reading) else {
                 at += 1;
                 continue;

@@ -13,6 +13,36 @@ pub(crate) struct PrefixIndex {
     by_first_byte: Vec<u32>,
 }
 
+/// The two bytes that any string of a set begins with: a quick way to say that none can start.
+#[derive(Clone, Debug)]
+pub(crate) struct Beginnings {
+    first: [bool; 256],
+    /// One bit for each two bytes. A string of one byte has them all.
+    pairs: Vec<u64>,
+}
+
+impl Default for Beginnings {
+    fn default() -> Self {
+        Self { first: [false; 256], pairs: vec![0; 1024] }
+    }
+}
+
+impl Beginnings {
+    /// The next place from `at` on where a string may start.
+    pub(crate) fn next_start(&self, text: &[u8], mut at: usize) -> Option<usize> {
+        loop {
+            at += text[at..].iter().position(|&byte| self.first[byte as usize])?;
+            // Past the end, any second byte will do: only a string of one byte fits there.
+            let second = text.get(at + 1).copied().unwrap_or_default();
+            let word = self.pairs[text[at] as usize * 4 + second as usize / 64];
+            if word >> (second % 64) & 1 == 1 {
+                return Some(at);
+            }
+            at += 1;
+        }
+    }
+}
+
 impl PrefixIndex {
     /// Sorts strings; an empty one is left out, and of equal ones only the first stays.
     pub(crate) fn new<'a>(mut ids: Vec<u32>, get: impl Fn(u32) -> &'a [u8]) -> Self {
@@ -39,9 +69,28 @@ impl PrefixIndex {
         }
     }
 
-    /// The bytes that any of the strings that `accept` takes begins with.
-    pub(crate) fn first_bytes(&self, accept: impl Fn(u32) -> bool) -> [bool; 256] {
-        std::array::from_fn(|byte| self.with_first_byte(byte as u8).iter().any(|&id| accept(id)))
+    /// Which two bytes the strings that `accept` takes begin with.
+    pub(crate) fn beginnings<'a>(
+        &self,
+        get: impl Fn(u32) -> &'a [u8],
+        accept: impl Fn(u32) -> bool,
+    ) -> Beginnings {
+        let mut beginnings = Beginnings { first: [false; 256], pairs: vec![0; 1024] };
+        for &id in self.ids.iter().filter(|&&id| accept(id)) {
+            match *get(id) {
+                [] => {}
+                [first] => {
+                    beginnings.first[first as usize] = true;
+                    beginnings.pairs[first as usize * 4..][..4].fill(u64::MAX);
+                }
+                [first, second, ..] => {
+                    beginnings.first[first as usize] = true;
+                    let word = first as usize * 4 + second as usize / 64;
+                    beginnings.pairs[word] |= 1 << (second % 64);
+                }
+            }
+        }
+        beginnings
     }
 
     /// Calls `found` with the number and the length of each string that `text` begins with,
@@ -90,6 +139,28 @@ mod tests {
         assert_eq!(prefixes(&strings, "c"), []);
         assert_eq!(prefixes(&strings, ""), []);
         assert_eq!(prefixes(&[], "a"), []);
+    }
+
+    #[test]
+    fn starts_are_where_two_bytes_fit() {
+        let strings = ["ab", "c", "abc", "no"];
+        let get = |id: u32| strings[id as usize].as_bytes();
+        let index = PrefixIndex::new(vec![0, 1, 2, 3], get);
+        let beginnings = index.beginnings(get, |id| id != 3);
+        let starts = |text: &str| {
+            let mut starts = Vec::new();
+            let mut at = 0;
+            while let Some(start) = beginnings.next_start(text.as_bytes(), at) {
+                starts.push(start);
+                at = start + 1;
+            }
+            starts
+        };
+        assert_eq!(starts("aabacbno"), [1, 4]);
+        assert_eq!(starts("xc"), [1]);
+        assert_eq!(starts("xa"), [0; 0]);
+        assert_eq!(starts(""), [0; 0]);
+        assert_eq!(Beginnings::default().next_start(b"abc", 0), None);
     }
 
     #[test]

@@ -118,7 +118,7 @@ enum Lookup<'a> {
 impl WordCache {
     fn new(len: usize) -> Self {
         // A short text has few words that come twice.
-        let n = if len < 512 { 0 } else { (len / 8).next_power_of_two().min(8192) };
+        let n = if len < 512 { 0 } else { (len / 16).next_power_of_two().min(1 << 15) };
         Self { entries: vec![Entry::default(); n], pending: [0; 3] }
     }
 
