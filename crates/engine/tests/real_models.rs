@@ -247,3 +247,55 @@ fn gemma3_agrees_with_llama_cpp() {
 fn qwen25_agrees_with_llama_cpp() {
     agrees_with_llama_cpp(QWEN25);
 }
+
+/// Perplexity by the method of `llama-perplexity -c 512`, described in
+/// `dev/reference/perplexity.py`: windows of 512 tokens, the second half of each scored.
+fn perplexity(name: &str) -> f64 {
+    const WINDOW: usize = 512;
+    let Loaded { model, tokenizer } = loaded(name);
+    let path = test_models().join("taft.txt");
+    let text = std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let text = String::from_utf8_lossy(&text[..100_000]).into_owned();
+    let tokens = tokenizer.encode_prompt(&text, SpecialText::AsText);
+    let bos = tokenizer.bos().filter(|_| tokenizer.add_bos());
+    let (mut sum, mut count) = (0.0, 0);
+    for window in tokens.chunks_exact(WINDOW) {
+        let mut window = window.to_vec();
+        if let Some(bos) = bos {
+            window[0] = bos;
+        }
+        // Pieces of 64 keep the logits small.
+        compute(model, 2, &window, &[64], &mut |i, logits| {
+            if (WINDOW / 2..WINDOW - 1).contains(&i) {
+                let largest = logits.iter().fold(f32::MIN, |m, x| m.max(*x));
+                let total: f64 = logits.iter().map(|x| f64::from(x - largest).exp()).sum();
+                sum += f64::from(logits[window[i + 1] as usize] - largest) - total.ln();
+                count += 1;
+            }
+        });
+    }
+    (-sum / f64::from(count)).exp()
+}
+
+fn perplexity_is_llama_cpps(name: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/perplexity.json");
+    let fixture: serde_json::Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let expected = fixture["models"][name]["perplexity"].as_f64().unwrap();
+    let got = perplexity(name);
+    assert!((got / expected - 1.0).abs() < 0.005, "{name}: {got}, llama.cpp {expected}");
+}
+
+#[test]
+fn smollm2_has_llama_cpps_perplexity() {
+    perplexity_is_llama_cpps(SMOLLM2);
+}
+
+#[test]
+fn gemma3_has_llama_cpps_perplexity() {
+    perplexity_is_llama_cpps(GEMMA3);
+}
+
+#[test]
+fn qwen25_has_llama_cpps_perplexity() {
+    perplexity_is_llama_cpps(QWEN25);
+}
