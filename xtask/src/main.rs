@@ -1,3 +1,51 @@
-//! Developer tasks.
+//! Developer tasks: `cargo xtask TASK`.
 
-fn main() {}
+mod check;
+mod docs;
+mod layers;
+mod licences;
+mod process;
+mod scan;
+mod test;
+
+use clap::Parser;
+
+/// Developer tasks
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Task {
+    /// Run every test, with the models that some of them read
+    ///
+    /// The models are fetched into the cache folder that mynah uses (MYNAH_HOME). One of them is
+    /// under the Gemma Terms of Use, which must be accepted once.
+    Test {
+        /// Accept the licences of the test models; set also by CI=true
+        #[arg(long, env = "CI", value_parser = clap::builder::FalseyValueParser::new())]
+        accept_licence: bool,
+        /// Passed on to the test runner
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Check everything but the tests: format, lints, documentation, layers, licences
+    Check,
+    /// Check that dependencies point down, and that the engine opens no file and reads no clock
+    Layers,
+    /// Check the licences of all dependencies
+    Licences,
+    /// Write `docs/help.md` from the program's own help
+    Docs {
+        /// Only compare, and fail if it would change
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> anyhow::Result<()> {
+    match Task::parse() {
+        Task::Test { accept_licence, arguments } => test::run(accept_licence, &arguments),
+        Task::Check => check::run_all(),
+        Task::Layers => layers::run(),
+        Task::Licences => licences::run(),
+        Task::Docs { check } => docs::run(check),
+    }
+}

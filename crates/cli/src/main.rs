@@ -2,6 +2,7 @@
 //!
 //! What a command does lies in the crates below; here is how a person asks for it and sees it.
 
+mod checkpoint;
 mod commands;
 mod environment;
 mod failure;

@@ -133,6 +133,9 @@ impl Observer for Progress<'_> {
 /// The words of a page: without what stands between `<` and `>`, and without scripts and styles;
 /// only the article if the page marks one.
 fn text_of_html(html: &str) -> String {
+    if !html.contains('<') {
+        return html.to_owned();
+    }
     let article = html.find("<article").and_then(|start| {
         let end = html[start..].find("</article>")?;
         Some(&html[start..start + end])
@@ -140,7 +143,8 @@ fn text_of_html(html: &str) -> String {
     let mut rest = article.unwrap_or(html);
     let mut text = String::new();
     while let Some(open) = rest.find('<') {
-        text.push_str(&rest[..open]);
+        // An end of line in the page is a space; tags end lines.
+        text.push_str(&rest[..open].replace('\n', " "));
         rest = &rest[open..];
         let tag: String =
             rest[1..].chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '/').collect();
@@ -177,7 +181,7 @@ mod tests {
             <script>if (a < b) {}</script><p>Section&nbsp;1: &quot;Use&quot;\n   it &amp; them</p>\
             <ul><li>one<li>two</ul></article>footer</body>";
         assert_eq!(text_of_html(html), "Terms\nSection 1: \"Use\" it & them\none\ntwo");
-        assert_eq!(text_of_html("plain words"), "plain words");
+        assert_eq!(text_of_html("plain words\nin lines"), "plain words\nin lines");
         assert_eq!(text_of_html("a <b"), "a");
         assert_eq!(text_of_html("<script>never closed"), "");
     }

@@ -1,7 +1,7 @@
 //! The folder that models are kept in.
 //!
 //! ```text
-//! models/NAME/manifest.json    what the model is, where it came from, every file's checksum
+//! models/NAME/mynah.json       what the model is, where it came from, every file's checksum
 //! models/NAME/…                its files, read-only
 //! partial/NAME/…               what an unfinished pull left
 //! locks/NAME.lock              held while a model is pulled or removed
@@ -22,6 +22,9 @@ use crate::error::{Doing, Error};
 use crate::fetch::Kept;
 use crate::observer::{Event, Observer};
 use crate::plan::Licence;
+
+/// The manifest's name in a model's folder; a model's own file may be called `manifest.json`.
+pub(crate) const MANIFEST: &str = "mynah.json";
 
 /// What is known about a model in the cache.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
@@ -111,7 +114,7 @@ impl Cache {
     /// The model of this name, if it is here with all its files.
     pub(crate) fn find(&self, name: &str) -> Result<Option<Model>, Error> {
         let folder = self.folder(name);
-        let path = folder.join("manifest.json");
+        let path = folder.join(MANIFEST);
         match fs::read(&path) {
             Ok(text) => Ok(Some(read_manifest(&path, folder, &text)?)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -129,7 +132,7 @@ impl Cache {
         let mut found = Vec::new();
         for entry in entries {
             let folder = entry.doing("read", &models)?.path();
-            let path = folder.join("manifest.json");
+            let path = folder.join(MANIFEST);
             match fs::read(&path) {
                 Ok(text) => found.push(read_manifest(&path, folder, &text)),
                 // A stray file, or a model that is being removed right now.
@@ -150,7 +153,7 @@ impl Cache {
 
     /// Puts a whole model, whose files lie in `made`, under its name.
     pub(crate) fn keep(&self, manifest: &Manifest, made: &Path) -> Result<Model, Error> {
-        let path = made.join("manifest.json");
+        let path = made.join(MANIFEST);
         let text = serde_json::to_string_pretty(manifest).map_err(io::Error::from);
         fs::write(&path, text.doing("write", &path)? + "\n").doing("write", &path)?;
         for file in manifest.files.iter().chain(&manifest.notices) {
@@ -340,9 +343,9 @@ mod tests {
         fs::create_dir_all(&folder).unwrap();
         let text = r#"{"name": "m", "source": "s", "licence": null, "fetched_at": "",
             "main": "../../secret", "files": []}"#;
-        fs::write(folder.join("manifest.json"), text).unwrap();
+        fs::write(folder.join(MANIFEST), text).unwrap();
         assert!(matches!(cache.find("m"), Err(Error::Manifest { .. })));
-        fs::write(folder.join("manifest.json"), "{").unwrap();
+        fs::write(folder.join(MANIFEST), "{").unwrap();
         assert!(matches!(cache.find("m"), Err(Error::Manifest { .. })));
         let listed = cache.list().unwrap();
         assert_eq!(listed.len(), 1);

@@ -107,6 +107,14 @@ pub enum HttpError {
         /// What is wrong.
         reason: String,
     },
+    /// The proxy does not connect.
+    #[error("the proxy does not connect to {host}: {reason}")]
+    ProxyRefused {
+        /// The host behind it.
+        host: String,
+        /// What the proxy says.
+        reason: String,
+    },
     /// The proxy's address cannot be used.
     #[error("the proxy {proxy:?} cannot be used")]
     Proxy {
@@ -133,6 +141,9 @@ impl HttpError {
         let hint = match self {
             Self::HostNotFound { .. } | Self::Connection { .. } | Self::Timeout { .. } => {
                 "is the network up? A proxy is taken from HTTPS_PROXY"
+            }
+            Self::Proxy { .. } | Self::ProxyRefused { .. } => {
+                "the proxy is taken from HTTPS_PROXY or ALL_PROXY, exceptions from NO_PROXY"
             }
             Self::Tls { .. } => {
                 "a company's own certificate must be among the system's; SSL_CERT_FILE names others"
@@ -335,7 +346,9 @@ impl Client {
         sleep(wait);
     }
 
-    fn check_scheme(&self, url: &Url) -> Result<(), HttpError> {
+    /// Refuses an address that may not be asked: only this machine and named mirrors may be
+    /// without encryption.
+    pub(crate) fn check_scheme(&self, url: &Url) -> Result<(), HttpError> {
         let is_here = match url.host() {
             Some(url::Host::Domain(name)) => name == "localhost",
             Some(url::Host::Ipv4(address)) => address.is_loopback(),
@@ -411,9 +424,8 @@ fn explain(error: ureq::Error, url: &Url) -> HttpError {
         ureq::Error::Rustls(reason) => HttpError::Tls { host, reason: reason.to_string() },
         ureq::Error::Io(error) if is_lookup_failure(&error) => HttpError::HostNotFound { host },
         ureq::Error::Io(error) => explain_io(&error, url),
-        ureq::Error::ConnectionFailed | ureq::Error::ConnectProxyFailed(_) => {
-            HttpError::Connection { host, reason: error.to_string() }
-        }
+        ureq::Error::ConnectionFailed => HttpError::Connection { host, reason: error.to_string() },
+        ureq::Error::ConnectProxyFailed(reason) => HttpError::ProxyRefused { host, reason },
         ureq::Error::BadUri(reason) => HttpError::Address { url: shown(url), reason },
         other => HttpError::Protocol { url: shown(url), reason: other.to_string() },
     }

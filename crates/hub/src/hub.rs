@@ -52,6 +52,13 @@ impl Hub {
         self.cache.find(&self.name_of(reference)?)
     }
 
+    /// The model in the cache that the reference means.
+    pub fn get(&self, reference: &Reference) -> Result<Model, Error> {
+        let name = self.name_of(reference)?;
+        self.check_known(reference)?;
+        self.cache.find(&name)?.ok_or(Error::NotHere { name })
+    }
+
     /// Fetches a model into the cache, or finds it there.
     ///
     /// With `again`, it is fetched even if it is there; the old one stays until the new one is

@@ -19,6 +19,7 @@ use std::time::SystemTime;
 
 use memmap2::{Mmap, UncheckedAdvice};
 
+use crate::cache::MANIFEST;
 use crate::error::READS;
 use crate::plan::{part_name, split_part};
 
@@ -154,7 +155,7 @@ fn open_folder(path: &Path, names: &[String]) -> Result<ModelFiles, OpenError> {
         [".json", ".txt", ".model", ".jinja", ".safetensors"].iter().any(|end| name.ends_with(end))
     };
     let mut files = Vec::new();
-    for name in names.iter().filter(is_part) {
+    for name in names.iter().filter(is_part).filter(|name| *name != MANIFEST) {
         match map(&path.join(name), name.clone()) {
             // Some repositories hold an empty added_tokens.json.
             Err(OpenError::Empty { .. }) => {}

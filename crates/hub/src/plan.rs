@@ -1,5 +1,6 @@
 //! What has to be fetched for a model: files, made of pieces, each from one place.
 
+use crate::cache::MANIFEST;
 use crate::catalogue::{Entry, Place, Source};
 use crate::checksum::Sum;
 use crate::error::Error;
@@ -74,7 +75,8 @@ impl Plan {
         for file in &self.files {
             // Some file systems take names that differ in case for one name.
             let lower = file.name.to_lowercase();
-            if !is_safe_file_name(&file.name) || names.contains(&lower) {
+            let is_taken = names.contains(&lower) || lower == MANIFEST;
+            if !is_safe_file_name(&file.name) || is_taken {
                 return Err(Error::UnsafeName { name: file.name.clone() });
             }
             names.push(lower);
@@ -347,5 +349,6 @@ mod tests {
         assert!(plan(&["a"]).check(8).is_err());
         assert!(plan(&["a", "A"]).check(9).is_err());
         assert!(plan(&["../a"]).check(9).is_err());
+        assert!(plan(&["mynah.json"]).check(9).is_err());
     }
 }

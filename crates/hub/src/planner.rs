@@ -50,7 +50,10 @@ pub(crate) fn of_reference(
             let files = vec![FileTask::whole(name, from, None, None)];
             Ok(Plan { source, licence: None, files })
         }
-        Reference::Url { .. } => of_url(reference),
+        Reference::Url { url, .. } => {
+            client.check_scheme(url)?;
+            of_url(reference)
+        }
         Reference::Path(path) => of_path(path),
         Reference::Name(name) => Err(Error::UnknownName { name: name.clone(), similar: None }),
     }

@@ -7,6 +7,7 @@ mod list;
 mod man;
 mod pull;
 mod rm;
+mod show;
 
 use crate::terminal::Terminal;
 
@@ -33,6 +34,7 @@ macro_rules! commands {
 commands! {
     Pull => pull,
     List => list,
+    Show => show,
     Rm => rm,
     Completions => completions,
     Man => man,
