@@ -6,6 +6,7 @@ pub mod forward;
 pub mod gguf;
 pub mod huggingface;
 mod metadata;
+pub mod quantize;
 #[cfg(test)]
 mod reference;
 pub mod safetensors;

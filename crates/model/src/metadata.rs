@@ -232,15 +232,14 @@ impl Metadata {
         numbers.into_iter().map(|v| fit_u32(key, v).map(|v| v as usize)).collect()
     }
 
-    /// A number with a point.
+    /// A finite number with a point.
     pub fn f32(&self, key: &str) -> Result<f32, MetadataError> {
-        expect(key, "a floating-point number", self.value(key)?, Value::as_f32)
+        to_f32(key, self.value(key)?)
     }
 
     /// Like [`Metadata::f32`]; `None` if absent.
     pub fn optional_f32(&self, key: &str) -> Result<Option<f32>, MetadataError> {
-        let get = |value| expect(key, "a floating-point number", value, Value::as_f32);
-        self.0.get(key).map(get).transpose()
+        self.0.get(key).map(|value| to_f32(key, value)).transpose()
     }
 
     /// A truth value.
@@ -316,6 +315,15 @@ fn expect<'m, T>(
 
 fn to_u32(key: &str, value: &Value) -> Result<u32, MetadataError> {
     fit_u32(key, expect(key, "a whole number", value, Value::as_integer)?)
+}
+
+fn to_f32(key: &str, value: &Value) -> Result<f32, MetadataError> {
+    let number = expect(key, "a floating-point number", value, Value::as_f32)?;
+    if !number.is_finite() {
+        let (key, got) = (key.to_owned(), number.to_string());
+        return Err(MetadataError::OutOfRange { key, expected: "a finite number", got });
+    }
+    Ok(number)
 }
 
 fn fit_u32(key: &str, number: i128) -> Result<u32, MetadataError> {
@@ -417,6 +425,7 @@ mod tests {
             ("small", Value::I8(-1)),
             ("name", Value::from("x")),
             ("layers", Value::I32s(vec![1, 2])),
+            ("nan", Value::F32(f32::NAN)),
         ]);
         let said = |result: Result<_, MetadataError>| result.map(|_: u32| ()).unwrap_err();
         assert_eq!(said(facts.u32("no")).to_string(), "the model does not say `no`");
@@ -428,6 +437,10 @@ mod tests {
         assert_eq!(
             said(facts.u32("name")).to_string(),
             "`name` is a string, expected a whole number"
+        );
+        assert_eq!(
+            facts.f32("nan").unwrap_err().to_string(),
+            "`nan` is NaN, which is not a finite number"
         );
         assert_eq!(facts.size_per_layer("layers", 2), Ok(vec![1, 2]));
         assert_eq!(

@@ -11,6 +11,7 @@
 mod config;
 mod facts;
 mod families;
+mod files;
 mod rope;
 mod source;
 mod tensors;
@@ -21,6 +22,7 @@ use crate::metadata::{Metadata, Value};
 use crate::safetensors::{Dtype, Tensors};
 
 use config::Config;
+pub use files::{FilesError, read};
 
 /// The files of a folder; only the weights must outlive the checkpoint.
 pub struct Folder<'f, 'a> {
