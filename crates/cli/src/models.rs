@@ -14,6 +14,12 @@ pub(crate) fn hub(terminal: &Terminal) -> anyhow::Result<Hub> {
     Ok(Hub::new(environment::hub_config(terminal.offline)?)?)
 }
 
+/// The same, for files that need not be a model.
+pub(crate) fn hub_for_data(terminal: &Terminal) -> anyhow::Result<Hub> {
+    let config = environment::hub_config(terminal.offline)?;
+    Ok(Hub::new(mynah_hub::Config { keep_data: true, ..config })?)
+}
+
 /// Opens a model, fetching it first if it is not here yet; the default model if none is named.
 ///
 /// A path is opened where it is. Anything else that `mynah pull` understands is looked up in the

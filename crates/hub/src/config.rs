@@ -26,6 +26,8 @@ pub struct Config {
     pub hf_token: Option<String>,
     /// A catalogue of the user's own; its entries come before the built-in ones.
     pub own_catalogue: Option<PathBuf>,
+    /// Keeps what was fetched even if it is not a model: texts for a corpus or a test.
+    pub keep_data: bool,
     /// How often and how long to wait for a server in trouble.
     pub patience: Patience,
     /// No file may be larger than this.
@@ -73,6 +75,7 @@ impl Config {
             offline: false,
             hf_token: None,
             own_catalogue: None,
+            keep_data: false,
             patience: Patience::default(),
             largest_file_bytes: 1 << 40,
         }

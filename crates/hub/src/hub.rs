@@ -117,7 +117,9 @@ impl Hub {
         remove_strays(&files, &manifest)?;
         manifest.main = main_file(&files, &manifest.files);
         let path = manifest.main.as_ref().map_or_else(|| files.clone(), |main| files.join(main));
-        if let Err(reason) = open(&path) {
+        if !self.config.keep_data
+            && let Err(reason) = open(&path)
+        {
             fs::remove_dir_all(&partial).doing("remove", &partial)?;
             return Err(Error::NotAModel { name: name.into(), reason });
         }

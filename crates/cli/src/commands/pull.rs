@@ -40,6 +40,9 @@ pub(crate) struct Args {
     /// Read what is here already and compare it with its checksums
     #[arg(long, conflicts_with = "force")]
     check: bool,
+    /// Keep what is fetched even if it is not a model, such as a text
+    #[arg(long)]
+    data: bool,
     /// Print what was fetched as JSON
     #[arg(long)]
     json: bool,
@@ -56,7 +59,7 @@ struct Report<'m> {
 }
 
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
-    let hub = models::hub(terminal)?;
+    let hub = if args.data { models::hub_for_data(terminal)? } else { models::hub(terminal)? };
     let default = [hub.catalogue().default_name().to_owned()];
     let names = if args.models.is_empty() { &default[..] } else { &args.models };
     // All names are read before the first is fetched: a slip of the pen is told at once.
