@@ -13,6 +13,7 @@ pub mod safetensors;
 mod strings;
 #[cfg(test)]
 mod testing;
+pub mod template;
 pub mod tokenizer;
 pub mod vector;
 pub mod weights;
