@@ -63,13 +63,19 @@ impl<T, E: Into<anyhow::Error>> Hint<T> for Result<T, E> {
 
 /// Tells the person what went wrong, and the shell that something did.
 pub(crate) fn report(error: &anyhow::Error, terminal: &Terminal) -> ExitCode {
-    if error.chain().any(is_closed_pipe) {
+    if is_closed_pipe(error) {
         // The reader has seen enough, as in `mynah list | head -1`.
         return ExitCode::SUCCESS;
     }
     if caused_by::<Interrupted>(error) {
         return ExitCode::from(130);
     }
+    tell(error, terminal);
+    ExitCode::from(if caused_by::<Misuse>(error) { 2 } else { 1 })
+}
+
+/// Tells the person what went wrong and what can be done about it.
+pub(crate) fn tell(error: &anyhow::Error, terminal: &Terminal) {
     let mut message = String::new();
     for cause in error.chain().map(ToString::to_string) {
         // An error that only passes its cause on says the same again.
@@ -85,7 +91,6 @@ pub(crate) fn report(error: &anyhow::Error, terminal: &Terminal) -> ExitCode {
     if let Some(hint) = error.chain().find_map(hint_of) {
         terminal.hint(&hint);
     }
-    ExitCode::from(if caused_by::<Misuse>(error) { 2 } else { 1 })
 }
 
 /// Whether an error of this type is among the causes, with a hint added to it or without.
@@ -96,8 +101,10 @@ fn caused_by<E: std::error::Error + Send + Sync + 'static>(error: &anyhow::Error
     })
 }
 
-fn is_closed_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|e| e.kind() == io::ErrorKind::BrokenPipe)
+/// Whether nobody reads any more what the command writes.
+pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let closed = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    error.chain().any(|cause| cause.downcast_ref().is_some_and(closed))
 }
 
 fn hint_of(error: &(dyn std::error::Error + 'static)) -> Option<String> {
@@ -140,8 +147,8 @@ mod tests {
     #[test]
     fn a_closed_pipe_is_told_from_other_errors() {
         let closed: anyhow::Error = io::Error::from(io::ErrorKind::BrokenPipe).into();
-        assert!(closed.context("while writing").chain().any(is_closed_pipe));
+        assert!(is_closed_pipe(&closed.context("while writing")));
         let other: anyhow::Error = io::Error::from(io::ErrorKind::NotFound).into();
-        assert!(!other.chain().any(is_closed_pipe));
+        assert!(!is_closed_pipe(&other));
     }
 }

@@ -7,8 +7,12 @@ mod commands;
 mod environment;
 mod failure;
 mod interrupt;
+mod limits;
+mod machine;
 mod models;
+mod printer;
 mod progress;
+mod session;
 mod terminal;
 mod units;
 

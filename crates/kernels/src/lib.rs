@@ -7,6 +7,7 @@ mod buffer;
 mod cache;
 pub mod format;
 mod isa;
+pub mod limits;
 mod math;
 mod matmul;
 mod packed;

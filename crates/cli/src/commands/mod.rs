@@ -2,11 +2,15 @@
 //!
 //! A new command is a file with `Args` and `run`, a `mod` line and a line in the table.
 
+mod bench;
+mod chat;
 mod completions;
+mod embed;
 mod list;
 mod man;
 mod pull;
 mod rm;
+mod run;
 mod show;
 
 use crate::terminal::Terminal;
@@ -32,6 +36,10 @@ macro_rules! commands {
 }
 
 commands! {
+    Run => run,
+    Chat => chat,
+    Embed => embed,
+    Bench => bench,
     Pull => pull,
     List => list,
     Show => show,

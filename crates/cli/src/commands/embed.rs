@@ -1,0 +1,254 @@
+//! `mynah embed`: turns texts into vectors.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write};
+use std::sync::Arc;
+
+use mynah_kernels::{Isa, Pool};
+use mynah_model::architecture::Pooling;
+use mynah_model::forward::{LoadOptions, Model, Scratch};
+use mynah_model::tokenizer::{SpecialText, Tokenizer};
+
+use crate::failure::{Hint as _, Misuse};
+use crate::machine;
+use crate::session::{Loaded, at_least_one};
+use crate::terminal::Terminal;
+
+/// The model if none is named.
+const DEFAULT_MODEL: &str = "all-minilm-l6-v2";
+
+/// How many texts, and about how many tokens, are computed together.
+const BATCH_TEXTS: usize = 32;
+const BATCH_TOKENS: usize = 4096;
+
+/// Turn texts into vectors whose angles tell how near the texts are in meaning
+///
+/// Prints a vector of length 1 for each text, one on each line. Without TEXT, every line of
+/// standard input is a text.
+#[derive(clap::Args)]
+#[command(after_long_help = "\
+Examples:
+  mynah embed \"A bird in the hand\"
+  mynah embed --format csv < sentences.txt > vectors.csv
+  mynah embed --similarity \"It is raining.\" \"Bring an umbrella.\"")]
+pub(crate) struct Args {
+    /// The texts
+    #[arg(value_name = "TEXT")]
+    texts: Vec<String>,
+    /// The model: a name, a file, a folder, or a place that `mynah pull` knows
+    #[arg(long, short, default_value = DEFAULT_MODEL)]
+    model: String,
+    /// How vectors are written
+    #[arg(long, value_name = "FORMAT", default_value = "json")]
+    format: Format,
+    /// Print how near two texts are instead: 1 says the same, 0 or less has nothing to do with it
+    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with_all = ["texts", "format"])]
+    similarity: Vec<String>,
+    /// Use the beginning of texts that are longer than the model reads
+    #[arg(long)]
+    truncate: bool,
+    /// How many threads compute [default: all there are]
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    threads: Option<usize>,
+}
+
+/// How vectors are written.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    /// A JSON array on each line
+    Json,
+    /// Numbers with commas between them
+    Csv,
+    /// Four bytes for each number, little endian, nothing between vectors
+    Binary,
+}
+
+pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
+    let reads_input = args.texts.is_empty() && args.similarity.is_empty();
+    if reads_input && io::stdin().is_terminal() {
+        return Err(Misuse("there is no text".to_owned()))
+            .hint("`mynah embed \"some text\"`, or one text on each line of standard input");
+    }
+    if args.format == Format::Binary && io::stdout().is_terminal() {
+        return Err(Misuse("a terminal does not show binary numbers".to_owned()))
+            .hint("write them to a file: `mynah embed --format binary … > FILE`");
+    }
+    let mut encoder = Encoder::open(args, terminal)?;
+    if let [a, b] = &args.similarity[..] {
+        let vectors = encoder.encode(&[(0, a.clone()), (0, b.clone())])?;
+        let cosine: f32 = vectors[0].iter().zip(&vectors[1]).map(|(a, b)| a * b).sum();
+        let mut out = terminal.out();
+        writeln!(out, "{cosine:.4}")?;
+        return Ok(out.flush()?);
+    }
+    let mut texts: Box<dyn Iterator<Item = anyhow::Result<(usize, String)>>> = if reads_input {
+        let lines = (1..).zip(io::stdin().lock().lines());
+        Box::new(lines.map(|(number, line)| {
+            let line = line.map_err(|e| Misuse(format!("standard input, line {number}: {e}")))?;
+            Ok((number, line))
+        }))
+    } else {
+        Box::new(args.texts.iter().map(|text| Ok((0, text.clone()))))
+    };
+    loop {
+        let batch = texts.by_ref().take(BATCH_TEXTS).collect::<anyhow::Result<Vec<_>>>()?;
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let mut out = terminal.out();
+        for vector in encoder.encode(&batch)? {
+            args.format.write(&vector, &mut out)?;
+        }
+        out.flush()?;
+    }
+}
+
+/// A model that makes vectors.
+struct Encoder {
+    tokenizer: Arc<Tokenizer>,
+    model: Arc<Model>,
+    pool: Pool,
+    scratch: Scratch,
+    pooling: Pooling,
+    truncate: bool,
+}
+
+impl Encoder {
+    fn open(args: &Args, terminal: &Terminal) -> anyhow::Result<Self> {
+        let mut pool = Pool::new(args.threads.unwrap_or_else(machine::n_threads));
+        let isa = Isa::detect();
+        let options = LoadOptions::default();
+        let loaded = Loaded::open(Some(&args.model), &mut pool, isa, options, terminal)?;
+        let architecture = loaded.model.architecture();
+        let pooling = match (architecture.pooling, architecture.is_decoder()) {
+            (Pooling::None, true) => {
+                let name = &loaded.identity.name;
+                return Err(anyhow::anyhow!("{name} writes text and makes no vectors"))
+                    .hint(format!("take a model that is made for it, such as {DEFAULT_MODEL}"));
+            }
+            // An encoder that does not say how: the mean is usual.
+            (Pooling::None, false) => Pooling::Mean,
+            (pooling, _) => pooling,
+        };
+        Ok(Self {
+            tokenizer: loaded.tokenizer,
+            model: loaded.model,
+            pool,
+            scratch: Scratch::new(),
+            pooling,
+            truncate: args.truncate,
+        })
+    }
+
+    /// The vectors of numbered texts; the number is that of a line of standard input, or 0.
+    fn encode(&mut self, texts: &[(usize, String)]) -> anyhow::Result<Vec<Vec<f32>>> {
+        let tokens = texts
+            .iter()
+            .map(|(line, text)| self.tokens(*line, text))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        let mut vectors = Vec::with_capacity(texts.len());
+        let mut rest = &tokens[..];
+        while !rest.is_empty() {
+            let (batch, after) = rest.split_at(n_together(rest));
+            let batch: Vec<&[u32]> = batch.iter().map(Vec::as_slice).collect();
+            let numbers =
+                self.model.encode(&mut self.pool, &batch, self.pooling, &mut self.scratch)?;
+            let dim = self.model.architecture().dim;
+            vectors.extend(numbers.chunks_exact(dim).map(<[f32]>::to_vec));
+            rest = after;
+        }
+        Ok(vectors)
+    }
+
+    fn tokens(&self, line: usize, text: &str) -> anyhow::Result<Vec<u32>> {
+        let most = self.model.architecture().context_length;
+        let all = self.tokenizer.encode_prompt(text, SpecialText::AsText);
+        if all.len() <= most {
+            return Ok(all);
+        }
+        if self.truncate {
+            return Ok(truncated(&all, &self.tokenizer.encode(text, SpecialText::AsText), most));
+        }
+        let place = if line == 0 { "the text".to_owned() } else { format!("line {line}") };
+        let n = all.len();
+        Err(anyhow::anyhow!("{place} has {n} tokens, and the model reads at most {most}"))
+            .hint("split it into parts, or use its beginning with --truncate")
+    }
+}
+
+/// The first `most` tokens of a text, with what the model expects before and after them.
+///
+/// `all`: the text's tokens `inner` with that around them.
+fn truncated(all: &[u32], inner: &[u32], most: usize) -> Vec<u32> {
+    let n_around = all.len() - inner.len();
+    let n_before = (0..=n_around).find(|&n| all[n..].starts_with(inner)).unwrap_or(0);
+    let n_kept = most.saturating_sub(n_around);
+    let mut kept = all[..n_before + n_kept].to_vec();
+    kept.extend_from_slice(&all[n_before + inner.len()..]);
+    kept
+}
+
+/// How many of these texts are computed together; at least one.
+fn n_together(texts: &[Vec<u32>]) -> usize {
+    let mut n_tokens = 0;
+    let fits = |text: &&Vec<u32>| {
+        n_tokens += text.len();
+        n_tokens <= BATCH_TOKENS
+    };
+    texts.iter().take(BATCH_TEXTS).take_while(fits).count().max(1)
+}
+
+impl Format {
+    fn write(self, vector: &[f32], out: &mut impl Write) -> io::Result<()> {
+        match self {
+            Self::Json => {
+                serde_json::to_writer(&mut *out, vector).map_err(io::Error::from)?;
+                writeln!(out)
+            }
+            Self::Csv => {
+                let numbers: Vec<String> = vector.iter().map(ToString::to_string).collect();
+                writeln!(out, "{}", numbers.join(","))
+            }
+            Self::Binary => vector.iter().try_for_each(|x| out.write_all(&x.to_le_bytes())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(format: Format, vector: &[f32]) -> Vec<u8> {
+        let mut out = Vec::new();
+        format.write(vector, &mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn every_format_gives_the_same_numbers_back() {
+        let vector = [0.1f32, -2.5e-8, 1.0, f32::MIN_POSITIVE, 0.333_333_34];
+        let json: Vec<f32> = serde_json::from_slice(&written(Format::Json, &vector)).unwrap();
+        assert_eq!(json, vector);
+        let csv = String::from_utf8(written(Format::Csv, &vector)).unwrap();
+        let csv: Vec<f32> = csv.trim_end().split(',').map(|x| x.parse().unwrap()).collect();
+        assert_eq!(csv, vector);
+        let binary = written(Format::Binary, &vector);
+        let (numbers, []) = binary.as_chunks::<4>() else { panic!("four bytes each") };
+        assert!(numbers.iter().copied().map(f32::from_le_bytes).eq(vector));
+    }
+
+    #[test]
+    fn batches_end_where_they_get_large() {
+        let texts = |lengths: &[usize]| lengths.iter().map(|&n| vec![0; n]).collect::<Vec<_>>();
+        assert_eq!(n_together(&texts(&[10, 20])), 2);
+        assert_eq!(n_together(&texts(&[BATCH_TOKENS + 1, 1])), 1);
+        assert_eq!(n_together(&texts(&[BATCH_TOKENS - 1, 1, 1])), 2);
+        assert_eq!(n_together(&texts(&[1; BATCH_TEXTS + 1])), BATCH_TEXTS);
+    }
+
+    #[test]
+    fn what_stands_around_a_text_stays() {
+        assert_eq!(truncated(&[101, 1, 2, 3, 4, 102], &[1, 2, 3, 4], 4), [101, 1, 2, 102]);
+        assert_eq!(truncated(&[101, 1, 2, 3], &[1, 2, 3], 2), [101, 1]);
+        assert_eq!(truncated(&[1, 2, 3, 102], &[1, 2, 3], 2), [1, 102]);
+    }
+}
