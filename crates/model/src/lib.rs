@@ -11,9 +11,9 @@ pub mod quantize;
 mod reference;
 pub mod safetensors;
 mod strings;
+pub mod template;
 #[cfg(test)]
 mod testing;
-pub mod template;
 pub mod tokenizer;
 pub mod vector;
 pub mod weights;

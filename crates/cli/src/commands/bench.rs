@@ -72,16 +72,16 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
     if args.limits {
         let isa = Isa::detect();
         let limits = Limits::measure(n_threads, isa);
-        return print(args.json, &limits, limits_table(&limits, isa), terminal);
+        return print(args.json, &limits, &limits_table(&limits, isa), terminal);
     }
     let report = measure(args, n_threads, terminal)?;
-    print(args.json, &report, report.table(), terminal)
+    print(args.json, &report, &report.table(), terminal)
 }
 
 fn print(
     json: bool,
     value: &impl Serialize,
-    table: Vec<String>,
+    table: &[String],
     terminal: &Terminal,
 ) -> anyhow::Result<()> {
     let mut out = terminal.out();
@@ -118,6 +118,7 @@ struct Report {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names of the report's own fields")]
 struct Ranges {
     prompt_tps: [f64; 2],
     generate_tps: [f64; 2],

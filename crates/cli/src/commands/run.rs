@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::time::Instant;
 
-use mynah_engine::constraint::Grammars;
+use mynah_engine::constraint::{Constraint, Grammars};
 use mynah_engine::sampling::SamplingParams;
 use mynah_engine::{Finish, Request, RequestError, Token};
 use serde::Serialize;
@@ -117,14 +117,10 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
     let max_tokens = args.max_tokens.unwrap_or(room).min(room);
     let n_positions = prompt.len() + args.samples.saturating_mul(max_tokens);
     let mut engine = session.engine(pool, n_positions);
-    let constraint = match constraint {
-        None => None,
-        Some(text) => {
-            let constraint = text.compile(&Grammars::new(engine.vocabulary().clone()))?;
-            constraint.warnings().iter().for_each(|warning| terminal.warning(warning));
-            Some(constraint)
-        }
-    };
+    let grammars = || Grammars::new(engine.vocabulary().clone());
+    let constraint = constraint.map(|text| text.compile(&grammars())).transpose()?;
+    let warnings = constraint.iter().flat_map(Constraint::warnings);
+    warnings.for_each(|warning| terminal.warning(warning));
     let request = Request {
         prompt,
         n_samples: args.samples,
@@ -182,7 +178,8 @@ fn read_prompt(words: &[String], raw: bool) -> anyhow::Result<String> {
             .map_err(|error| Misuse(format!("cannot read standard input: {error}")))?;
         prompt = joined(prompt, &input, raw);
     }
-    if prompt.trim().is_empty() && !(raw && !prompt.is_empty()) {
+    let is_empty = if raw { prompt.is_empty() } else { prompt.trim().is_empty() };
+    if is_empty {
         return no_prompt();
     }
     Ok(prompt)

@@ -77,12 +77,16 @@ impl Timing {
 
     /// Tokens after the first, each second.
     pub(crate) fn tokens_per_s(&self) -> Option<f64> {
-        per_second((self.n_tokens - self.n_first_tokens) as f64, self.total - self.first_token)
+        per_second((self.n_tokens - self.n_first_tokens) as f64, self.after_first())
     }
 
     /// Passes over the weights, each second after the first token.
     pub(crate) fn steps_per_s(&self) -> Option<f64> {
-        per_second(self.n_later_steps as f64, self.total - self.first_token)
+        per_second(self.n_later_steps as f64, self.after_first())
+    }
+
+    fn after_first(&self) -> Duration {
+        self.total.saturating_sub(self.first_token)
     }
 }
 

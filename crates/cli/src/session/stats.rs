@@ -84,7 +84,8 @@ impl Timings {
         )];
         let mut prompt = format!("prompt   {}", tokens(self.prompt_tokens));
         if self.prompt_tokens_cached > 0 {
-            prompt += &format!(", {} of them from the cache", self.prompt_tokens_cached);
+            let cached = format!(", {} of them from the cache", self.prompt_tokens_cached);
+            prompt += &cached;
         }
         lines.push(prompt + &speed(self.prompt_tokens_per_s));
         let mut answer = format!("answer   {}", tokens(self.generated_tokens));
@@ -93,7 +94,8 @@ impl Timings {
             (self.memory_read_gbps, self.memory_limit_gbps, self.memory_share)
         {
             let percent = share * 100.0;
-            answer += &format!(", {read:.1} of {limit:.1} GB/s of memory ({percent:.0} %)");
+            let of_memory = format!(", {read:.1} of {limit:.1} GB/s of memory ({percent:.0} %)");
+            answer += &of_memory;
         }
         lines.push(answer);
         if let (Some(right), Some(guessed)) = (self.guessed_tokens_right, self.guessed_tokens) {
