@@ -187,7 +187,7 @@ mod tests {
     fn what_is_no_conversation_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("talk.json");
-        let mut fault = |text: &str| {
+        let fault = |text: &str| {
             fs::write(&path, text).unwrap();
             format!("{:#}", Conversation::load(&path).unwrap_err())
         };
