@@ -60,7 +60,7 @@ pub struct Model {
 }
 
 impl Model {
-    /// What [`crate::open`] opens: the model's one file, or its folder.
+    /// What [`crate::open()`] opens: the model's one file, or its folder.
     pub fn path(&self) -> PathBuf {
         match &self.manifest.main {
             Some(main) => self.folder.join(main),

@@ -1,6 +1,6 @@
 //! Fetches models and keeps them: catalogue, mirrors, checksums, cache folder, memory maps.
 //!
-//! [`Hub`] pulls, lists and removes models; [`open`] maps one into memory. A model is named by a
+//! [`Hub`] pulls, lists and removes models; [`open()`] maps one into memory. A model is named by a
 //! [`Reference`]. What happens meanwhile is told to an [`Observer`].
 //!
 //! This crate knows nothing of what is in a model. It prints nothing and does not read the

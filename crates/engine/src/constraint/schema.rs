@@ -3,7 +3,7 @@
 //! The library that follows a schema says what is wrong with it, but not where. So
 //! everything that it would refuse for its form is refused here first, with the path
 //! and a remedy; what only shows when the parts meet (a minimum above a maximum, an
-//! `allOf` that contradicts itself) is found afterwards by [`locate`].
+//! `allOf` that contradicts itself) is found afterwards by `schema_locate.rs`.
 
 use serde_json::{Map, Value};
 
