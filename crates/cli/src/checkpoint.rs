@@ -1,48 +1,43 @@
-//! From a model's mapped files to what they say; no weight is read.
+//! From a model's mapped files to its checkpoint and tokenizer, whichever kind they are; no weight
+//! is read.
 
 use mynah_hub::{Kind, ModelFiles};
-use mynah_model::checkpoint::{Checkpoint, Metadata};
-use mynah_model::huggingface::{self, Folder};
-use mynah_model::tokenizer::{HuggingFaceFiles, Tokenizer};
-use mynah_model::{gguf, safetensors};
+use mynah_model::checkpoint::Checkpoint;
+use mynah_model::tokenizer::Tokenizer;
+use mynah_model::{gguf, huggingface};
 
 use crate::failure::Hint as _;
 
-/// Reads what the files say. A folder's tokenizer that mynah cannot read is left out: the rest is
-/// still worth knowing.
-pub(crate) fn read(files: &ModelFiles) -> anyhow::Result<Checkpoint<'_>> {
+/// Reads what the files say; tensors stay where they are.
+///
+/// # Errors
+/// If the files are not what they seem to be, or a folder has no tokenizer.
+pub(crate) fn read(files: &ModelFiles) -> anyhow::Result<(Checkpoint<'_>, Tokenizer)> {
     if files.kind() == Kind::Gguf {
-        return Ok(gguf::read(&files.gguf_parts())?);
+        let checkpoint = gguf::read(&files.gguf_parts())?;
+        let tokenizer = Tokenizer::from_metadata(&checkpoint.metadata)?;
+        return Ok((checkpoint, tokenizer));
     }
-    let config = files
-        .get("config.json")
-        .ok_or_else(|| anyhow::anyhow!("the folder has no config.json"))
+    let (checkpoint, tokenizer) = read_folder(files)?;
+    let tokenizer = tokenizer
+        .ok_or_else(|| anyhow::anyhow!("the folder has no tokenizer.json"))
         .hint("a folder as on Hugging Face has config.json, tokenizer.json and *.safetensors")?;
-    let generation_config = files.get("generation_config.json");
-    let index = files.get("model.safetensors.index.json");
-    let named = index.map(safetensors::shard_names).transpose()?;
-    let shards: Vec<(&str, &[u8])> = files
-        .files()
-        .filter(|(name, _)| name.ends_with(".safetensors"))
-        .filter(|(name, _)| named.as_ref().is_none_or(|named| named.iter().any(|n| n == name)))
-        .collect();
-    let name = files.path().file_name().unwrap_or_default().to_string_lossy();
-    Ok(huggingface::checkpoint(Folder {
-        name: &name,
-        config,
-        generation_config,
-        pooling_config: files.get("1_Pooling/config.json"),
-        tokenizer_metadata: tokenizer_metadata(files).unwrap_or_default(),
-        tensors: safetensors::read(&shards, index)?,
-    })?)
+    Ok((checkpoint, tokenizer))
 }
 
-fn tokenizer_metadata(files: &ModelFiles) -> Option<Metadata> {
-    let tokenizer = Tokenizer::from_tokenizer_json(&HuggingFaceFiles {
-        tokenizer: files.get("tokenizer.json")?,
-        config: files.get("tokenizer_config.json"),
-        special_tokens_map: files.get("special_tokens_map.json"),
-        generation_config: files.get("generation_config.json"),
-    });
-    tokenizer.ok()?.to_metadata().ok()
+/// Reads only what the files say about the model; of a GGUF file no tokenizer is made.
+///
+/// # Errors
+/// If the files are not what they seem to be.
+pub(crate) fn facts(files: &ModelFiles) -> anyhow::Result<Checkpoint<'_>> {
+    match files.kind() {
+        Kind::Gguf => Ok(gguf::read(&files.gguf_parts())?),
+        Kind::Folder => Ok(read_folder(files)?.0),
+    }
+}
+
+fn read_folder(files: &ModelFiles) -> anyhow::Result<(Checkpoint<'_>, Option<Tokenizer>)> {
+    let name = files.path().file_name().unwrap_or_default().to_string_lossy();
+    let contents: Vec<(&str, &[u8])> = files.files().collect();
+    Ok(huggingface::read(&name, &contents)?)
 }

@@ -79,7 +79,7 @@ struct TensorFacts {
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
     let hub = models::hub(terminal)?;
     let (files, manifest) = open(&hub, args.model.as_deref())?;
-    let checkpoint = checkpoint::read(&files)?;
+    let checkpoint = checkpoint::facts(&files)?;
     if args.template {
         return print_template(&checkpoint.metadata, terminal);
     }

@@ -12,7 +12,7 @@ use mynah_model::forward::{LoadOptions, Model};
 use mynah_model::tokenizer::Tokenizer;
 use serde::Serialize;
 
-use super::checkpoint;
+use crate::checkpoint;
 use crate::models::{self, Found};
 use crate::terminal::Terminal;
 

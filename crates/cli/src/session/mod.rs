@@ -2,7 +2,6 @@
 //!
 //! `run`, `chat` and `bench` share this: flags, loading, prompts, answers and their measurement.
 
-mod checkpoint;
 mod constraint;
 mod generate;
 mod load;
