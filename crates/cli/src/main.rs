@@ -13,6 +13,7 @@ mod models;
 mod printer;
 mod progress;
 mod session;
+mod store;
 mod terminal;
 mod units;
 

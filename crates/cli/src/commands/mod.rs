@@ -6,9 +6,11 @@ mod bench;
 mod chat;
 mod completions;
 mod embed;
+mod convert;
 mod list;
 mod man;
 mod pull;
+mod quantize;
 mod rm;
 mod run;
 mod show;
@@ -44,6 +46,8 @@ commands! {
     List => list,
     Show => show,
     Rm => rm,
+    Convert => convert,
+    Quantize => quantize,
     Completions => completions,
     Man => man,
 }
