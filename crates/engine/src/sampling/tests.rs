@@ -364,3 +364,21 @@ proptest! {
         prop_assert!((total - 1.0).abs() < 1e-9);
     }
 }
+
+#[test]
+fn the_same_tokens_on_every_machine() {
+    // Pinned: neither a processor nor a compiler may change them.
+    let logits = normal_logits(3000, 12, 2.0);
+    let draws = |params: SamplingParams| -> Vec<u32> {
+        (0..8).map(|position| sample_at(&params, &logits, position).token).collect()
+    };
+    let untruncated = SamplingParams::untruncated();
+    assert_eq!(draws(untruncated.clone()), [1281, 2925, 78, 2368, 2783, 1428, 2168, 2134]);
+    assert_eq!(draws(SamplingParams::default()), [2350, 437, 2168, 832, 1650, 1814, 957, 474]);
+    assert_eq!(
+        draws(SamplingParams { top_p: 0.9, ..untruncated.clone() }),
+        [1287, 2925, 78, 2362, 2777, 1443, 2168, 2154]
+    );
+    let typical = SamplingParams { typical_p: 0.9, seed: 3, ..untruncated };
+    assert_eq!(draws(typical), [2423, 890, 2350, 450, 2769, 1701, 2533, 2777]);
+}
