@@ -25,7 +25,6 @@ pub(crate) fn hub_for_data(terminal: &Terminal) -> anyhow::Result<Hub> {
 /// A path is opened where it is. Anything else that `mynah pull` understands is looked up in the
 /// cache and fetched on first use, after saying what is fetched, how large it is and under which
 /// licence.
-#[expect(dead_code, reason = "for commands that need no more than the files")]
 pub(crate) fn resolve_or_pull(
     reference: Option<&str>,
     terminal: &mut Terminal,

@@ -5,8 +5,8 @@
 mod bench;
 mod chat;
 mod completions;
-mod embed;
 mod convert;
+mod embed;
 mod list;
 mod man;
 mod pull;
