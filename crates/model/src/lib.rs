@@ -6,4 +6,5 @@ pub mod huggingface;
 mod metadata;
 pub mod safetensors;
 mod strings;
+pub mod template;
 pub mod tokenizer;

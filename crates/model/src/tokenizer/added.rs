@@ -16,19 +16,30 @@ pub(crate) enum Reading<'a> {
     Text,
     /// Everywhere.
     Source,
-    /// Everywhere but across these stretches, which are in order and apart from each other.
-    SourceExcept(&'a [Range<usize>]),
+    /// Everywhere but across some stretches.
+    SourceExcept {
+        /// The stretches, in order and apart from each other.
+        untrusted: &'a [Range<usize>],
+        /// User-defined tokens that are not read there either, in order.
+        guarded: &'a [u32],
+    },
 }
 
 impl Reading<'_> {
-    /// Whether a control token may stand here.
-    fn allows_control(self, within: &Range<usize>) -> bool {
+    /// Whether a token may stand here.
+    fn allows(self, id: u32, kind: TokenKind, within: &Range<usize>) -> bool {
+        let is_text = kind == TokenKind::UserDefined;
         match self {
-            Self::Text => false,
+            Self::Text => is_text,
             Self::Source => true,
-            Self::SourceExcept(ranges) => {
-                let next = ranges.partition_point(|range| range.end <= within.start);
-                ranges.get(next).is_none_or(|range| range.start >= within.end)
+            Self::SourceExcept { guarded, .. }
+                if is_text && guarded.binary_search(&id).is_err() =>
+            {
+                true
+            }
+            Self::SourceExcept { untrusted, .. } => {
+                let next = untrusted.partition_point(|range| range.end <= within.start);
+                untrusted.get(next).is_none_or(|range| range.start >= within.end)
             }
         }
     }
@@ -160,8 +171,7 @@ impl AddedTokens {
             |id| vocab.key(id),
             |id, len| {
                 let range = at..at + len;
-                let allowed =
-                    vocab.kind(id) == TokenKind::UserDefined || reading.allows_control(&range);
+                let allowed = reading.allows(id, vocab.kind(id), &range);
                 let fits = || !self.manner(id).single_word || stands_alone(text, range);
                 if allowed && fits() {
                     longest = Some((id, len));
@@ -270,18 +280,26 @@ mod tests {
         assert_eq!(cut(vec![], "<<tool>é", Reading::Text), ["<", "#2", "#4"]);
     }
 
+    fn except(untrusted: &[Range<usize>]) -> Reading<'_> {
+        Reading::SourceExcept { untrusted, guarded: &[] }
+    }
+
     #[test]
     fn one_untrusted_byte_is_enough() {
         let text = "<|end|>x<|end|>";
         for at in 0..7 {
             let ranges: Vec<_> = std::iter::once(at..at + 1).collect();
-            assert_eq!(cut(vec![], text, Reading::SourceExcept(&ranges)), ["<|end|>x", "#1"]);
+            assert_eq!(cut(vec![], text, except(&ranges)), ["<|end|>x", "#1"]);
         }
         let between: Vec<_> = std::iter::once(7..8).collect();
-        assert_eq!(cut(vec![], text, Reading::SourceExcept(&between)), ["#1", "x", "#1"]);
+        assert_eq!(cut(vec![], text, except(&between)), ["#1", "x", "#1"]);
         let both = [0..1, 14..15];
-        assert_eq!(cut(vec![], text, Reading::SourceExcept(&both)), [text]);
-        assert_eq!(cut(vec![], text, Reading::SourceExcept(&[])), ["#1", "x", "#1"]);
+        assert_eq!(cut(vec![], text, except(&both)), [text]);
+        assert_eq!(cut(vec![], text, except(&[])), ["#1", "x", "#1"]);
+        let start: Vec<_> = std::iter::once(0..1).collect();
+        assert_eq!(cut(vec![], "<tool>", except(&start)), ["#2"]);
+        let guarding = Reading::SourceExcept { untrusted: &start, guarded: &[2] };
+        assert_eq!(cut(vec![], "<tool><tool>", guarding), ["<tool>", "#2"]);
     }
 
     #[test]

@@ -39,8 +39,6 @@ mod vocab;
 mod wordpiece;
 mod words;
 
-use std::ops::Range;
-
 pub use error::TokenizerError;
 pub use huggingface::HuggingFaceFiles;
 pub use special::SpecialIds;
@@ -52,6 +50,8 @@ use normalize::Normalizer;
 use pretokenize::PreTokenizer;
 use vocab::Vocab;
 use words::{Model, Workspace};
+
+use crate::template::Rendered;
 
 /// What becomes of a control token's name in a text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -107,15 +107,17 @@ impl Tokenizer {
         out
     }
 
-    /// The tokens of a text that a template rendered.
+    /// The tokens of a conversation that a template rendered.
     ///
-    /// A control token is read where none of its bytes lie in `untrusted`, which is in order and
-    /// without overlap. The text is cut into words as a whole, so that honest messages get the very
-    /// tokens that [`SpecialText::Parse`] would give. The token for the beginning of a text is put
-    /// first if the model wants one and the template has not written it.
-    pub fn encode_rendered(&self, text: &str, untrusted: &[Range<usize>]) -> Vec<u32> {
+    /// A control token is read where all of its characters are the template's. The text is cut into
+    /// words as a whole, so that honest messages get the very tokens that [`SpecialText::Parse`]
+    /// would give. The token for the beginning of a text is put first if the model wants one and
+    /// the template has not written it.
+    pub fn encode_rendered(&self, rendered: &Rendered) -> Vec<u32> {
         let mut out = Vec::new();
-        self.encode_into(text, Reading::SourceExcept(untrusted), &mut out);
+        let (untrusted, guarded) = (rendered.untrusted(), rendered.guarded());
+        let reading = Reading::SourceExcept { untrusted, guarded };
+        self.encode_into(rendered.text(), reading, &mut out);
         if let Some(bos) = self.bos()
             && self.add_bos()
             && out.first() != Some(&bos)
@@ -248,6 +250,15 @@ impl Tokenizer {
         let ids = 0..self.vocab.len() as u32;
         ids.filter(|&id| self.is_control(id))
             .filter_map(|id| Some((id, std::str::from_utf8(self.vocab.key(id)).ok()?)))
+    }
+
+    /// Whether a text holds the text of a control token.
+    pub(crate) fn holds_control(&self, text: &str) -> bool {
+        let mut holds = false;
+        self.added.each_fragment(&self.vocab, text, Reading::Source, |fragment| {
+            holds |= matches!(fragment, Fragment::Token(id) if self.is_control(id));
+        });
+        holds
     }
 
     /// The control token with this text.
