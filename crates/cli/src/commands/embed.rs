@@ -120,7 +120,7 @@ impl Encoder {
         let loaded = Loaded::open(Some(&args.model), &mut pool, isa, options, terminal)?;
         let architecture = loaded.model.architecture();
         let pooling = match (architecture.pooling, architecture.is_decoder()) {
-            (Pooling::None, true) => {
+            (_, true) => {
                 let name = &loaded.identity.name;
                 return Err(anyhow::anyhow!("{name} writes text and makes no vectors"))
                     .hint(format!("take a model that is made for it, such as {DEFAULT_MODEL}"));
