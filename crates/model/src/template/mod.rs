@@ -1,7 +1,7 @@
 //! From a conversation to the text that the model reads.
 //!
 //! A model's template is a small program in Jinja that writes turns with control tokens around
-//! them. [`ChatTemplate`] runs it as transformers does, with a bound on its steps and memory, and
+//! them. [`ChatTemplate`] runs it as transformers does, with a bound on its steps and its output, and
 //! returns a [`Rendered`] text that remembers which of its characters came from outside.
 //!
 //! # What a message cannot do
@@ -25,6 +25,9 @@
 //! - A template may put a string from outside between the halves of a token, as in
 //!   `'<|' + name + '|>'`. Roles, where templates do that, cannot hold more than a name.
 //! - A model may have been given a template that was written to mislead it.
+//! - A template can take all memory by doubling a text in a loop: thirty steps are enough, and the
+//!   engine that runs it counts steps, not bytes. Limit the process (`ulimit -v`) to run templates
+//!   of models that you do not trust.
 
 mod defaults;
 mod error;
