@@ -24,10 +24,8 @@ pub(crate) fn install() {
 }
 
 /// While this lives, Ctrl-C sets a flag instead of ending the program.
-#[cfg_attr(not(test), expect(dead_code, reason = "for commands that stop only an answer"))]
 pub(crate) struct Listening(Arc<AtomicBool>);
 
-#[cfg_attr(not(test), expect(dead_code, reason = "for commands that stop only an answer"))]
 impl Listening {
     /// Begins to listen.
     pub(crate) fn begin() -> Self {

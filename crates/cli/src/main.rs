@@ -8,6 +8,7 @@ mod failure;
 mod interrupt;
 mod models;
 mod progress;
+mod store;
 mod terminal;
 mod units;
 

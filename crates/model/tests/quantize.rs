@@ -254,6 +254,8 @@ fn a_model_is_split_into_parts_that_join() {
     gguf::write(&joined, &mut whole).unwrap();
     assert_eq!(whole, written(&plan, 1));
     assert_eq!(plan.parts(1).unwrap().len(), plan.steps().len(), "a tensor is not cut");
+    let empty = Checkpoint { metadata: model.metadata.clone(), ..Checkpoint::default() };
+    assert_eq!(Plan::new(&empty, None).unwrap().parts(1).unwrap().len(), 1);
 }
 
 #[test]

@@ -3,9 +3,11 @@
 //! A new command is a file with `Args` and `run`, a `mod` line and a line in the table.
 
 mod completions;
+mod convert;
 mod list;
 mod man;
 mod pull;
+mod quantize;
 mod rm;
 
 use crate::terminal::Terminal;
@@ -34,6 +36,8 @@ commands! {
     Pull => pull,
     List => list,
     Rm => rm,
+    Convert => convert,
+    Quantize => quantize,
     Completions => completions,
     Man => man,
 }

@@ -116,16 +116,20 @@ impl<'c, 'a> Plan<'c, 'a> {
     /// where that is possible.
     pub fn parts(&self, max_bytes: u64) -> Result<Vec<Range<usize>>, QuantizeError> {
         let mut parts: Vec<Range<usize>> = Vec::new();
-        let mut size = 0;
+        let mut size = 0u64;
         for (i, step) in self.steps.iter().enumerate() {
             match parts.last_mut() {
-                Some(part) if size + step.n_bytes <= max_bytes => part.end = i + 1,
+                Some(part) if size.saturating_add(step.n_bytes) <= max_bytes => part.end = i + 1,
                 _ => {
                     size = 0;
                     parts.push(i..i + 1);
                 }
             }
             size += step.n_bytes;
+        }
+        if parts.is_empty() {
+            // A vocabulary without weights is a file too.
+            parts.push(0..0);
         }
         if parts.len() > u16::MAX as usize {
             return Err(QuantizeError::TooManyParts { max_bytes, count: parts.len() });
