@@ -100,7 +100,7 @@ fn a_bad_fact_is_named_with_what_was_expected() {
         "llama",
         "attention.layer_norm_rms_epsilon",
         Value::F32(f32::NAN),
-        "`llama.attention.layer_norm_rms_epsilon` is NaN, expected a number from 0 to 1",
+        "`llama.attention.layer_norm_rms_epsilon` is NaN, which is not a finite number",
     );
     check(
         "llama",
