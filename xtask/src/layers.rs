@@ -66,18 +66,18 @@ fn scan_folder(folder: &Path, shown: &str, faults: &mut Vec<String>) -> anyhow::
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .with_context(cannot_read)?;
     entries.sort_by_key(fs::DirEntry::path);
-    let mut sources = Vec::new();
+    let (mut sources, mut folders) = (Vec::new(), Vec::new());
     for entry in &entries {
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = entry.path();
         if path.is_dir() {
-            scan_folder(&path, &format!("{shown}/{name}"), faults)?;
+            folders.push((name, path));
         } else if path.extension().is_some_and(|end| end == "rs") {
             let text = fs::read_to_string(&path).with_context(cannot_read)?;
             sources.push((name, scan::code_of(&text)));
         }
     }
-    // A file that only tests include may do what tests may.
+    // A file or folder that only tests include may do what tests may.
     let for_tests: Vec<String> =
         sources.iter().flat_map(|(_, code)| scan::test_modules(code)).collect();
     for (name, code) in &sources {
@@ -87,6 +87,9 @@ fn scan_folder(folder: &Path, shown: &str, faults: &mut Vec<String>) -> anyhow::
         for what in scan::impurities(code) {
             faults.push(format!("{shown}/{name} uses {what}"));
         }
+    }
+    for (name, path) in folders.iter().filter(|(name, _)| !for_tests.contains(name)) {
+        scan_folder(path, &format!("{shown}/{name}"), faults)?;
     }
     Ok(())
 }
