@@ -21,6 +21,12 @@ const SPINS_BEFORE_SLEEP: u32 = 4000;
 /// length of a piece. Longer means that the operating system has taken the other core away.
 const SPINS_BEFORE_YIELD: u32 = 1000;
 
+/// After a wait for a thread that the operating system had put to sleep, this many regions run on
+/// the caller alone: about ten milliseconds of a small model. Twice as many after each further
+/// wait, up to the most.
+const FEWEST_ALONE: u32 = 256;
+const MOST_ALONE: u32 = 16 * 1024;
+
 /// A job takes the number of a piece and the number of the thread that runs it.
 type Job = dyn Fn(usize, usize) + Sync;
 
@@ -57,6 +63,9 @@ unsafe impl Send for Shared {}
 pub struct Pool {
     shared: Arc<Shared>,
     workers: Vec<Worker>,
+    /// How many regions the caller still runs alone, and how many it will after the next wait.
+    alone: u32,
+    next_alone: u32,
 }
 
 struct Worker {
@@ -92,7 +101,7 @@ impl Pool {
                     .map(|handle| Worker { sleeps, handle: Some(handle) })
             })
             .collect();
-        Self { shared, workers }
+        Self { shared, workers, alone: 0, next_alone: FEWEST_ALONE }
     }
 
     /// How many threads work, the caller among them.
@@ -108,7 +117,8 @@ impl Pool {
     /// If a piece panics.
     #[expect(unsafe_code, reason = "lends the closure to the workers for the time of the call")]
     pub fn run(&mut self, n_pieces: usize, piece: &(dyn Fn(usize, usize) + Sync)) {
-        if n_pieces <= 1 || self.workers.is_empty() {
+        if self.alone > 0 || n_pieces <= 1 || self.workers.is_empty() {
+            self.alone = self.alone.saturating_sub(1);
             (0..n_pieces).for_each(|i| piece(i, 0));
             return;
         }
@@ -134,7 +144,15 @@ impl Pool {
             }
         }
         let result = catch_unwind(AssertUnwindSafe(|| take_pieces(shared, piece, 0)));
-        close(shared);
+        let had_to_sleep = close(shared);
+        // The others had a piece in hand while the caller did most of the work: another program has
+        // their core. Asking for their help costs more than it brings, for a while.
+        if had_to_sleep && result.as_ref().is_ok_and(|own| own * 4 >= n_pieces * 3) {
+            self.alone = self.next_alone;
+            self.next_alone = (2 * self.next_alone).min(MOST_ALONE);
+        } else if !had_to_sleep {
+            self.next_alone = (self.next_alone - self.next_alone / 512).max(FEWEST_ALONE);
+        }
         if let Err(panic) = result {
             resume_unwind(panic);
         }
@@ -145,26 +163,28 @@ impl Pool {
     }
 }
 
-/// Takes pieces until none is left.
-fn take_pieces(shared: &Shared, piece: &(dyn Fn(usize, usize) + Sync), thread: usize) {
+/// Takes pieces until none is left; returns how many it took.
+fn take_pieces(shared: &Shared, piece: &(dyn Fn(usize, usize) + Sync), thread: usize) -> usize {
     let total = shared.total.load(Ordering::Relaxed);
+    let mut taken = 0;
     loop {
         let i = shared.next.fetch_add(1, Ordering::Relaxed);
         if i >= total {
-            return;
+            return taken;
         }
         piece(i, thread);
+        taken += 1;
     }
 }
 
-/// Lets no further worker in and waits until those inside have left.
-fn close(shared: &Shared) {
+/// Lets no further worker in and waits until those inside have left. Returns whether it slept.
+fn close(shared: &Shared) -> bool {
     // If a piece panicked here, the others need not be done.
     shared.next.fetch_add(usize::MAX / 2, Ordering::Relaxed);
     shared.open.store(false, Ordering::SeqCst);
     for _ in 0..SPINS_BEFORE_YIELD {
         if shared.active.load(Ordering::SeqCst) == 0 {
-            return;
+            return false;
         }
         std::hint::spin_loop();
     }
@@ -176,6 +196,7 @@ fn close(shared: &Shared) {
         std::thread::park();
     }
     shared.caller_sleeps.store(false, Ordering::SeqCst);
+    true
 }
 
 /// A worker's life: waits for a region, helps with it, waits for the next.
