@@ -25,9 +25,12 @@ const TEXT: (&str, &str) =
 pub(crate) fn run(accept_licence: bool, arguments: &[String]) -> anyhow::Result<()> {
     let folder = fetch_models(accept_licence)?;
     say(&format!("MYNAH_TEST_MODELS={}", folder.display()));
+    // Whoever names a package wants no other.
+    let names_one = |argument: &String| argument.starts_with("-p") || argument == "--package";
+    let scope = if arguments.iter().any(names_one) { None } else { Some("--workspace") };
     let with_models = |arguments: &[&str]| {
         let mut command = cargo(arguments);
-        command.env("MYNAH_TEST_MODELS", &folder);
+        command.args(scope).env("MYNAH_TEST_MODELS", &folder);
         command
     };
     let has_nextest = cargo(&["nextest", "--version"])
@@ -37,10 +40,10 @@ pub(crate) fn run(accept_licence: bool, arguments: &[String]) -> anyhow::Result<
         .is_ok_and(|status| status.success());
     if !has_nextest {
         // This runs the examples in the documentation too.
-        return process::run(with_models(&["test", "--workspace"]).args(arguments));
+        return process::run(with_models(&["test"]).args(arguments));
     }
-    process::run(with_models(&["nextest", "run", "--workspace"]).args(arguments))?;
-    process::run(&mut with_models(&["test", "--workspace", "--doc"]))
+    process::run(with_models(&["nextest", "run"]).args(arguments))?;
+    process::run(&mut with_models(&["test", "--doc"]))
 }
 
 /// Fetches the models as a person would, and gathers them in one folder under the names that tests

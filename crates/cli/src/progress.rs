@@ -43,8 +43,11 @@ impl<'t> Progress<'t> {
         }
         let bar = ProgressBar::with_draw_target(bytes, ProgressDrawTarget::stderr());
         let template = match bytes {
-            Some(_) => "{msg}  {bar:24}  {bytes} of {total_bytes}  {bytes_per_sec}  {eta}",
-            None => "{msg}  {spinner}  {bytes}  {bytes_per_sec}",
+            Some(_) => {
+                "{msg}  {bar:24}  {decimal_bytes} of {decimal_total_bytes}  \
+                 {decimal_bytes_per_sec}  {eta}"
+            }
+            None => "{msg}  {spinner}  {decimal_bytes}  {decimal_bytes_per_sec}",
         };
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style.progress_chars("█▌ "));
