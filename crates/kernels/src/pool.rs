@@ -22,9 +22,9 @@ const SPINS_BEFORE_SLEEP: u32 = 4000;
 const SPINS_BEFORE_YIELD: u32 = 1000;
 
 /// After a wait for a thread that the operating system had put to sleep, this many regions run on
-/// the caller alone: about ten milliseconds of a small model. Twice as many after each further
-/// wait, up to the most.
-const FEWEST_ALONE: u32 = 256;
+/// the caller alone: two layers of a model, so that a passing disturbance costs little. Twice as
+/// many after each further wait, up to the most: half a second of a small model's steps.
+const FEWEST_ALONE: u32 = 16;
 const MOST_ALONE: u32 = 16 * 1024;
 
 /// A job takes the number of a piece and the number of the thread that runs it.
@@ -151,7 +151,7 @@ impl Pool {
             self.alone = self.next_alone;
             self.next_alone = (2 * self.next_alone).min(MOST_ALONE);
         } else if !had_to_sleep {
-            self.next_alone = (self.next_alone - self.next_alone / 512).max(FEWEST_ALONE);
+            self.next_alone = (self.next_alone - self.next_alone.div_ceil(512)).max(FEWEST_ALONE);
         }
         if let Err(panic) = result {
             resume_unwind(panic);
