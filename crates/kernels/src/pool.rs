@@ -151,7 +151,7 @@ impl Pool {
             self.alone = self.next_alone;
             self.next_alone = (2 * self.next_alone).min(MOST_ALONE);
         } else if !had_to_sleep {
-            self.next_alone = (self.next_alone - self.next_alone.div_ceil(512)).max(FEWEST_ALONE);
+            self.next_alone = (self.next_alone - self.next_alone / 512).max(FEWEST_ALONE);
         }
         if let Err(panic) = result {
             resume_unwind(panic);
