@@ -25,8 +25,8 @@
 //! - A template may put a string from outside between the halves of a token, as in
 //!   `'<|' + name + '|>'`. Roles, where templates do that, cannot hold more than a name.
 //! - A model may have been given a template that was written to mislead it.
-//! - A template can take all memory by doubling a text in a loop: thirty steps are enough, and the
-//!   engine that runs it counts steps, not bytes. Limit the process (`ulimit -v`) to run templates
+//! - A template can take all memory by doubling a list in a loop: thirty steps are enough, and the
+//!   engine that runs it counts steps and text, not lists. Limit the process (`ulimit -v`) to run templates
 //!   of models that you do not trust.
 
 mod defaults;
