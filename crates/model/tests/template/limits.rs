@@ -17,6 +17,7 @@ fn a_template_that_does_not_end_is_stopped_at_its_line() {
         "\n{% for a in 'x' * 99999999 %}{{ a }}{% endfor %}",
         "\n{% set n = namespace(x='ab') %}{% for i in range(99) %}{% set n.x = n.x ~ n.x %}{% endfor %}",
         "\n{% set n = namespace(x='ab') %}{% for i in range(99) %}{% set n.x = n.x.replace('a', 'aaaaaaaa') %}{% endfor %}",
+        "\n{% set n = namespace(x='ab') %}{% for i in range(99) %}{% set n.x = [n.x, n.x] | tojson %}{% endfor %}",
         "\n{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}",
     ] {
         match render(source, &[]) {
