@@ -11,12 +11,13 @@ use crate::process::{metadata, root, say};
 use crate::scan;
 
 /// Which crates of the workspace each of them may use. Tests may use more.
-const MAY_USE: [(&str, &[&str]); 6] = [
+const MAY_USE: [(&str, &[&str]); 7] = [
     ("mynah-kernels", &[]),
     ("mynah-model", &["mynah-kernels"]),
     ("mynah-engine", &["mynah-kernels", "mynah-model"]),
     ("mynah-hub", &[]),
-    ("mynah", &["mynah-kernels", "mynah-model", "mynah-engine", "mynah-hub"]),
+    ("mynah-lab", &["mynah-engine", "mynah-model", "mynah-kernels"]),
+    ("mynah", &["mynah-kernels", "mynah-model", "mynah-engine", "mynah-hub", "mynah-lab"]),
     ("xtask", &[]),
 ];
 
