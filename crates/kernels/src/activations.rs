@@ -115,7 +115,7 @@ impl Activations {
             .take_while(move |(first, n)| *n > 0 && *first < rows.end)
     }
 
-    /// Ranges of rows that together take about half a second-level cache.
+    /// Ranges of rows that together take at most half a second-level cache.
     pub(crate) fn close_rows(&self, row_bytes: usize) -> impl Iterator<Item = Range<usize>> {
         let step = (CLOSE_BYTES / row_bytes.max(1)).next_multiple_of(self.tile_rows);
         (0..self.n_rows).step_by(step).map(move |i| i..(i + step).min(self.n_rows))
@@ -123,8 +123,8 @@ impl Activations {
 }
 
 /// How many bytes of activations a piece of work keeps close while it passes over its weights:
-/// half of a common second-level cache.
-const CLOSE_BYTES: usize = 512 * 1024;
+/// half of the smallest second-level cache in use (512 KiB; Zen 3), a quarter of a larger one.
+const CLOSE_BYTES: usize = 256 * 1024;
 
 /// How many rows a tile holds on this instruction set.
 fn tile_rows(isa: Isa) -> usize {

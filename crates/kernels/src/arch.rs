@@ -124,9 +124,18 @@ pub(crate) trait Simd: Copy {
     fn or(self, a: Self::B, b: Self::B) -> Self::B;
     /// `table[v]` for each byte `v` below 16.
     fn lookup(self, v: Self::B, table: &[u8; 16]) -> Self::B;
-    /// Adds to lane i of `acc` the dot product of the four unsigned bytes of group i of `w` with
-    /// the four signed bytes of `x` (little endian). `WIDE` says that bytes of `w` may exceed 127.
-    fn dot<const WIDE: bool>(self, acc: Self::I, w: Self::B, x: i32) -> Self::I;
+    /// Adds to lane i of `acc[r]`, for each of `Q` quads and `N` rows r, the dot product of the
+    /// four unsigned bytes of group i of `w[q]` with the four signed bytes of `x[r][q]` (little
+    /// endian).
+    ///
+    /// No byte of `w` exceeds `MOST`, none of `x` is -128: so that an instruction set without a dot
+    /// product knows how many products fit sixteen bits.
+    fn dots<const MOST: u32, const Q: usize, const N: usize>(
+        self,
+        acc: [Self::I; N],
+        w: &[Self::B; Q],
+        x: [&[i32; Q]; N],
+    ) -> [Self::I; N];
 }
 
 /// Defines a function that runs a generic kernel on the instruction set it is given.

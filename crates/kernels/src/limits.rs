@@ -117,14 +117,12 @@ fn int8_part_on<S: Simd>(s: S, weights: &[[u8; 64]; LINES], n_rounds: usize) -> 
 /// The sum over all lanes of `N` chains of products.
 #[inline(always)]
 fn int8_chains<S: Simd, const N: usize>(s: S, weights: &[[u8; 64]; LINES], n_rounds: usize) -> f32 {
-    let x: [i32; N] = black_box([i32::from_le_bytes([1; 4]); N]);
+    let x: [[i32; 1]; N] = black_box([[i32::from_le_bytes([1; 4])]; N]);
     let mut sums = [s.splat_i(0); N];
     for _ in 0..n_rounds {
         for line in weights {
             let w = s.load_bytes(line);
-            for (sum, &x) in sums.iter_mut().zip(&x) {
-                *sum = s.dot::<false>(*sum, w, x);
-            }
+            sums = s.dots::<127, 1, N>(sums, &[w], x.each_ref());
         }
     }
     sums.into_iter().map(|sum| s.sum(s.to_f(sum))).sum()

@@ -168,67 +168,81 @@ fn blocks_tile<S: Simd, L: Layout, const N: usize>(s: S, group: &[u8], x: &[XBlo
         for (block, (quants, x)) in quants.chunks_exact(L::QUANTS).zip(x).enumerate() {
             let w = L::quants(s, quants);
             let scales = L::scales(s, header, block);
-            for (sum, x) in sums.iter_mut().zip(x) {
-                *sum = add_block::<S, L>(s, *sum, w, scales, x);
+            sums = add_block::<S, L, N>(s, sums, &w, scales, x);
+        }
+    }
+    sums
+}
+
+/// Adds the dot products of one block: `sum += x · (d (u - OFFSET) + m)`.
+#[inline(always)]
+fn add_block<S: Simd, L: Layout, const N: usize>(
+    s: S,
+    mut sums: [S::F; N],
+    w: &[S::B; 8],
+    scales: [(S::F, S::F); 2],
+    x: &[XBlock; N],
+) -> [S::F; N] {
+    let [(d, m), (d_high, m_high)] = scales;
+    if L::HALVES {
+        let [w_low, w_high] = halves(w);
+        let x_low = x.each_ref().map(|x| halves(&x.quads)[0]);
+        let x_high = x.each_ref().map(|x| halves(&x.quads)[1]);
+        let starts = |half: usize| x.each_ref().map(|x| x.minus_half_sums[half]);
+        let low = dot_quads::<S, L, 4, N>(s, w_low, x_low, starts(0));
+        let high = dot_quads::<S, L, 4, N>(s, w_high, x_high, starts(1));
+        for (r, (sum, x)) in sums.iter_mut().zip(x).enumerate() {
+            let both = s.fma(s.to_f(low[r]), d, s.mul(s.to_f(high[r]), d_high));
+            *sum = s.fma(both, s.splat(x.scale), *sum);
+            if L::MINIMUMS {
+                *sum = s.fma(m, s.splat(x.scaled_half_sums[0]), *sum);
+                *sum = s.fma(m_high, s.splat(x.scaled_half_sums[1]), *sum);
+            }
+        }
+    } else {
+        let starts = x.each_ref().map(|x| x.minus_sum);
+        let dots = dot_quads::<S, L, 8, N>(s, w, x.each_ref().map(|x| &x.quads), starts);
+        for (r, (sum, x)) in sums.iter_mut().zip(x).enumerate() {
+            *sum = s.fma(s.mul(s.to_f(dots[r]), d), s.splat(x.scale), *sum);
+            if L::MINIMUMS {
+                *sum = s.fma(m, s.splat(x.scaled_sum), *sum);
             }
         }
     }
     sums
 }
 
-/// Adds the dot product of one block: `sum += x · (d (u - OFFSET) + m)`.
+/// The first and the last four.
 #[inline(always)]
-fn add_block<S: Simd, L: Layout>(
-    s: S,
-    sum: S::F,
-    w: [S::B; 8],
-    scales: [(S::F, S::F); 2],
-    x: &XBlock,
-) -> S::F {
-    let [(d, m), (d_high, m_high)] = scales;
-    let scale = s.splat(x.scale);
-    if L::HALVES {
-        let low = dot_quads::<S, L, 0, 4>(s, w, x, x.minus_half_sums[0]);
-        let high = dot_quads::<S, L, 4, 8>(s, w, x, x.minus_half_sums[1]);
-        let both = s.fma(s.to_f(low), d, s.mul(s.to_f(high), d_high));
-        let sum = s.fma(both, scale, sum);
-        if L::MINIMUMS {
-            let sum = s.fma(m, s.splat(x.scaled_half_sums[0]), sum);
-            s.fma(m_high, s.splat(x.scaled_half_sums[1]), sum)
-        } else {
-            sum
-        }
-    } else {
-        let dot = dot_quads::<S, L, 0, 8>(s, w, x, x.minus_sum);
-        let sum = s.fma(s.mul(s.to_f(dot), d), scale, sum);
-        if L::MINIMUMS { s.fma(m, s.splat(x.scaled_sum), sum) } else { sum }
-    }
+fn halves<T>(all: &[T; 8]) -> [&[T; 4]; 2] {
+    let ([low, high], _) = all.as_chunks::<4>() else { unreachable!("twice four are eight") };
+    [low, high]
 }
 
-/// The exact integer dot product of quads `FROM..TO`, less the offset's share.
+/// The exact integer dot products of `Q` quads and `N` rows, less the offset's share.
 #[inline(always)]
-fn dot_quads<S: Simd, L: Layout, const FROM: usize, const TO: usize>(
+fn dot_quads<S: Simd, L: Layout, const Q: usize, const N: usize>(
     s: S,
-    w: [S::B; 8],
-    x: &XBlock,
-    minus_sum: i32,
-) -> S::I {
-    let mut dot = match L::OFFSET {
+    w: &[S::B; Q],
+    x: [&[i32; Q]; N],
+    minus_sums: [i32; N],
+) -> [S::I; N] {
+    let from = minus_sums.map(|minus_sum| match L::OFFSET {
         0 => s.splat_i(0),
         4 => s.shl_i::<2>(s.splat_i(minus_sum)),
         8 => s.shl_i::<3>(s.splat_i(minus_sum)),
         16 => s.shl_i::<4>(s.splat_i(minus_sum)),
         32 => s.shl_i::<5>(s.splat_i(minus_sum)),
         _ => s.shl_i::<7>(s.splat_i(minus_sum)),
-    };
-    for i in FROM..TO {
-        if L::WIDE {
-            dot = s.dot::<true>(dot, w[i], x.quads[i]);
-        } else {
-            dot = s.dot::<false>(dot, w[i], x.quads[i]);
-        }
+    });
+    // The trait cannot pass its constant on.
+    match L::MOST {
+        0..=15 => s.dots::<15, Q, N>(from, w, x),
+        16..=31 => s.dots::<31, Q, N>(from, w, x),
+        32..=63 => s.dots::<63, Q, N>(from, w, x),
+        64..=127 => s.dots::<127, Q, N>(from, w, x),
+        _ => s.dots::<255, Q, N>(from, w, x),
     }
-    dot
 }
 
 /// A floating-point format: how sixteen numbers are read.

@@ -164,10 +164,21 @@ impl Simd for Scalar {
         v.map(|b| table[usize::from(b & 15)])
     }
     #[inline(always)]
-    fn dot<const WIDE: bool>(self, acc: [i32; LANES], w: [u8; 64], x: i32) -> [i32; LANES] {
-        let x = x.to_le_bytes().map(|b| i32::from(b as i8));
-        std::array::from_fn(|i| {
-            (0..4).fold(acc[i], |sum, j| sum.wrapping_add(i32::from(w[4 * i + j]) * x[j]))
-        })
+    fn dots<const MOST: u32, const Q: usize, const N: usize>(
+        self,
+        mut acc: [[i32; LANES]; N],
+        w: &[[u8; 64]; Q],
+        x: [&[i32; Q]; N],
+    ) -> [[i32; LANES]; N] {
+        for (acc, x) in acc.iter_mut().zip(x) {
+            for (w, x) in w.iter().zip(x) {
+                let x = x.to_le_bytes().map(|b| i32::from(b as i8));
+                for (i, sum) in acc.iter_mut().enumerate() {
+                    let products = (0..4).map(|j| i32::from(w[4 * i + j]) * x[j]);
+                    *sum = sum.wrapping_add(products.sum());
+                }
+            }
+        }
+        acc
     }
 }

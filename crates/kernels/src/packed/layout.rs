@@ -20,8 +20,8 @@ pub(crate) trait Layout {
     const MINIMUMS: bool = false;
     /// Whether the halves of a block have scales of their own.
     const HALVES: bool = false;
-    /// Whether stored numbers can exceed 127.
-    const WIDE: bool = false;
+    /// The greatest stored number.
+    const MOST: u32;
 
     /// The eight quads of columns of a block as unsigned bytes: byte `4 * lane + i` of quad j is
     /// column `4 * j + i` of row `lane`.
@@ -196,6 +196,7 @@ pub(crate) struct Q4_0;
 impl Layout for Q4_0 {
     const HEADER: usize = 32;
     const QUANTS: usize = 256;
+    const MOST: u32 = 15;
     const OFFSET: i32 = 8;
     #[inline(always)]
     fn quants<S: Simd>(s: S, quants: &[u8]) -> [S::B; 8] {
@@ -211,6 +212,7 @@ pub(crate) struct Q4_1;
 impl Layout for Q4_1 {
     const HEADER: usize = 64;
     const QUANTS: usize = 256;
+    const MOST: u32 = 15;
     const MINIMUMS: bool = true;
     #[inline(always)]
     fn quants<S: Simd>(s: S, quants: &[u8]) -> [S::B; 8] {
@@ -232,6 +234,7 @@ pub(crate) struct Q5_0;
 impl Layout for Q5_0 {
     const HEADER: usize = 32;
     const QUANTS: usize = 320;
+    const MOST: u32 = 31;
     const OFFSET: i32 = 16;
     #[inline(always)]
     fn quants<S: Simd>(s: S, quants: &[u8]) -> [S::B; 8] {
@@ -247,6 +250,7 @@ pub(crate) struct Q5_1;
 impl Layout for Q5_1 {
     const HEADER: usize = 64;
     const QUANTS: usize = 320;
+    const MOST: u32 = 31;
     const MINIMUMS: bool = true;
     #[inline(always)]
     fn quants<S: Simd>(s: S, quants: &[u8]) -> [S::B; 8] {
@@ -262,8 +266,8 @@ pub(crate) struct Q8_0;
 impl Layout for Q8_0 {
     const HEADER: usize = 32;
     const QUANTS: usize = 512;
+    const MOST: u32 = 255;
     const OFFSET: i32 = 128;
-    const WIDE: bool = true;
     #[inline(always)]
     fn quants<S: Simd>(s: S, quants: &[u8]) -> [S::B; 8] {
         let mut quads = [plane(s, quants, 0); 8];
@@ -283,6 +287,7 @@ impl Layout for Q2K {
     const BLOCKS: usize = 8;
     const HEADER: usize = 64 + 256;
     const QUANTS: usize = 128;
+    const MOST: u32 = 3;
     const MINIMUMS: bool = true;
     const HALVES: bool = true;
     #[inline(always)]
@@ -309,6 +314,7 @@ impl Layout for Q3K {
     const BLOCKS: usize = 8;
     const HEADER: usize = 32 + 256;
     const QUANTS: usize = 128 + 64;
+    const MOST: u32 = 7;
     const OFFSET: i32 = 4;
     const HALVES: bool = true;
     #[inline(always)]
@@ -326,6 +332,7 @@ impl Layout for Q4K {
     const BLOCKS: usize = 8;
     const HEADER: usize = 64 + 256;
     const QUANTS: usize = 256;
+    const MOST: u32 = 15;
     const MINIMUMS: bool = true;
     #[inline(always)]
     fn quants<S: Simd>(s: S, quants: &[u8]) -> [S::B; 8] {
@@ -342,6 +349,7 @@ impl Layout for Q5K {
     const BLOCKS: usize = 8;
     const HEADER: usize = 64 + 256;
     const QUANTS: usize = 320;
+    const MOST: u32 = 31;
     const MINIMUMS: bool = true;
     #[inline(always)]
     fn quants<S: Simd>(s: S, quants: &[u8]) -> [S::B; 8] {
@@ -358,6 +366,7 @@ impl Layout for Q6K {
     const BLOCKS: usize = 8;
     const HEADER: usize = 32 + 256;
     const QUANTS: usize = 256 + 128;
+    const MOST: u32 = 63;
     const OFFSET: i32 = 32;
     const HALVES: bool = true;
     #[inline(always)]
@@ -388,8 +397,8 @@ pub(crate) struct Iq4Nl;
 impl Layout for Iq4Nl {
     const HEADER: usize = 32;
     const QUANTS: usize = 256;
+    const MOST: u32 = 241;
     const OFFSET: i32 = 128;
-    const WIDE: bool = true;
     #[inline(always)]
     fn quants<S: Simd>(s: S, quants: &[u8]) -> [S::B; 8] {
         looked_up(s, quants, &IQ4_VALUES)
@@ -405,8 +414,8 @@ impl Layout for Iq4Xs {
     const BLOCKS: usize = 8;
     const HEADER: usize = 32 + 128;
     const QUANTS: usize = 256;
+    const MOST: u32 = 241;
     const OFFSET: i32 = 128;
-    const WIDE: bool = true;
     #[inline(always)]
     fn quants<S: Simd>(s: S, quants: &[u8]) -> [S::B; 8] {
         looked_up(s, quants, &IQ4_VALUES)
@@ -426,6 +435,7 @@ pub(crate) struct Mxfp4;
 impl Layout for Mxfp4 {
     const HEADER: usize = 16;
     const QUANTS: usize = 256;
+    const MOST: u32 = 28;
     const OFFSET: i32 = 16;
     #[inline(always)]
     fn quants<S: Simd>(s: S, quants: &[u8]) -> [S::B; 8] {

@@ -72,43 +72,123 @@ pub(super) unsafe fn greatest256(v: __m256) -> f32 {
     }
 }
 
-/// The dot product of four unsigned and four signed bytes by plain AVX2.
+/// Adds the dot products of `Q` quads and `N` rows by plain AVX2; see [`Simd::dots`].
 ///
-/// Below 128 the pairwise products fit `vpmaddubsw`'s saturating 16 bits (2 x 127 x 127); above,
-/// even and odd bytes are widened to 16 bits first.
+/// `vpmaddubsw` adds two products in 16 bits that saturate. As long as `MOST` lets them fit, the
+/// sums of several quads are added in 16 bits before one instruction widens them; where not even
+/// two products fit, even and odd bytes are widened first.
 ///
 /// # Safety
 /// The processor has AVX2.
 #[inline(always)]
-unsafe fn dot256<const WIDE: bool>(acc: __m256i, w: __m256i, x: i32) -> __m256i {
+unsafe fn dots256<const MOST: u32, const Q: usize, const N: usize>(
+    acc: [[__m256i; 2]; N],
+    w: &[[__m256i; 2]; Q],
+    x: [&[i32; Q]; N],
+) -> [[__m256i; 2]; N] {
     // SAFETY: the caller's.
     unsafe {
-        let x = _mm256_set1_epi32(x);
-        if WIDE {
-            let even_w = _mm256_and_si256(w, _mm256_set1_epi16(0xFF));
-            let odd_w = _mm256_srli_epi16::<8>(w);
-            let even_x = _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(x));
-            let odd_x = _mm256_srai_epi16::<8>(x);
-            let sum = _mm256_add_epi32(
-                _mm256_madd_epi16(even_w, even_x),
-                _mm256_madd_epi16(odd_w, odd_x),
-            );
-            _mm256_add_epi32(acc, sum)
-        } else {
-            let pairs = _mm256_maddubs_epi16(w, x);
-            _mm256_add_epi32(acc, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
+        match i16::MAX as u32 / (2 * 127 * MOST) {
+            8.. => dots256_together::<8, Q, N>(acc, w, x),
+            4.. => dots256_together::<4, Q, N>(acc, w, x),
+            2.. => dots256_together::<2, Q, N>(acc, w, x),
+            1 => dots256_together::<1, Q, N>(acc, w, x),
+            0 => dots256_wide(acc, w, x),
         }
     }
 }
 
-/// The dot product of four unsigned and four signed bytes by AVX-VNNI.
+/// The sums of up to `FIT` quads are added in 16 bits.
+///
+/// # Safety
+/// The processor has AVX2.
+#[inline(always)]
+unsafe fn dots256_together<const FIT: usize, const Q: usize, const N: usize>(
+    mut acc: [[__m256i; 2]; N],
+    w: &[[__m256i; 2]; Q],
+    x: [&[i32; Q]; N],
+) -> [[__m256i; 2]; N] {
+    for (some, w) in w.chunks(FIT).enumerate() {
+        // SAFETY: the caller's.
+        unsafe {
+            let mut pairs = [[_mm256_setzero_si256(); 2]; N];
+            for (q, w) in w.iter().enumerate() {
+                for (pairs, x) in pairs.iter_mut().zip(x) {
+                    let x = _mm256_set1_epi32(x[some * FIT + q]);
+                    pairs[0] = _mm256_add_epi16(pairs[0], _mm256_maddubs_epi16(w[0], x));
+                    pairs[1] = _mm256_add_epi16(pairs[1], _mm256_maddubs_epi16(w[1], x));
+                }
+            }
+            let one = _mm256_set1_epi16(1);
+            for (acc, pairs) in acc.iter_mut().zip(pairs) {
+                acc[0] = _mm256_add_epi32(acc[0], _mm256_madd_epi16(pairs[0], one));
+                acc[1] = _mm256_add_epi32(acc[1], _mm256_madd_epi16(pairs[1], one));
+            }
+        }
+    }
+    acc
+}
+
+/// Bytes of the weights may have any value.
+///
+/// # Safety
+/// The processor has AVX2.
+#[inline(always)]
+unsafe fn dots256_wide<const Q: usize, const N: usize>(
+    mut acc: [[__m256i; 2]; N],
+    w: &[[__m256i; 2]; Q],
+    x: [&[i32; Q]; N],
+) -> [[__m256i; 2]; N] {
+    for (q, w) in w.iter().enumerate() {
+        for (acc, x) in acc.iter_mut().zip(x) {
+            // SAFETY: the caller's.
+            unsafe {
+                let x = _mm256_set1_epi32(x[q]);
+                acc[0] = _mm256_add_epi32(acc[0], dot256_wide(w[0], x));
+                acc[1] = _mm256_add_epi32(acc[1], dot256_wide(w[1], x));
+            }
+        }
+    }
+    acc
+}
+
+/// The dot product of four unsigned bytes of any value and four signed bytes.
+///
+/// # Safety
+/// The processor has AVX2.
+#[inline(always)]
+unsafe fn dot256_wide(w: __m256i, x: __m256i) -> __m256i {
+    // SAFETY: the caller's.
+    unsafe {
+        let even_w = _mm256_and_si256(w, _mm256_set1_epi16(0xFF));
+        let odd_w = _mm256_srli_epi16::<8>(w);
+        let even_x = _mm256_srai_epi16::<8>(_mm256_slli_epi16::<8>(x));
+        let odd_x = _mm256_srai_epi16::<8>(x);
+        _mm256_add_epi32(_mm256_madd_epi16(even_w, even_x), _mm256_madd_epi16(odd_w, odd_x))
+    }
+}
+
+/// Adds the dot products of `Q` quads and `N` rows by AVX-VNNI; see [`Simd::dots`].
 ///
 /// # Safety
 /// The processor has AVX-VNNI.
 #[inline(always)]
-unsafe fn dot256_vnni<const WIDE: bool>(acc: __m256i, w: __m256i, x: i32) -> __m256i {
-    // SAFETY: the caller's.
-    unsafe { _mm256_dpbusd_avx_epi32(acc, w, _mm256_set1_epi32(x)) }
+unsafe fn dots256_vnni<const MOST: u32, const Q: usize, const N: usize>(
+    mut acc: [[__m256i; 2]; N],
+    w: &[[__m256i; 2]; Q],
+    x: [&[i32; Q]; N],
+) -> [[__m256i; 2]; N] {
+    for (q, w) in w.iter().enumerate() {
+        for (acc, x) in acc.iter_mut().zip(x) {
+            // SAFETY: the caller's.
+            unsafe {
+                let x = _mm256_set1_epi32(x[q]);
+                acc[0] = _mm256_dpbusd_avx_epi32(acc[0], w[0], x);
+                acc[1] = _mm256_dpbusd_avx_epi32(acc[1], w[1], x);
+            }
+        }
+    }
+    acc
 }
 
 /// Sixteen ones then sixteen zeros, as masks: a window of sixteen selects the first lanes.
@@ -123,7 +203,7 @@ const WINDOW: [i32; 32] = {
 };
 
 macro_rules! implement {
-    ($name:ident, $dot:ident) => {
+    ($name:ident, $dots:ident) => {
         impl Simd for $name {
             type F = [__m256; 2];
             type I = [__m256i; 2];
@@ -349,12 +429,17 @@ macro_rules! implement {
                 })
             }
             #[inline(always)]
-            fn dot<const WIDE: bool>(self, acc: Self::I, w: Self::B, x: i32) -> Self::I {
-                vector!([$dot::<WIDE>(acc[0], w[0], x), $dot::<WIDE>(acc[1], w[1], x)])
+            fn dots<const MOST: u32, const Q: usize, const N: usize>(
+                self,
+                acc: [Self::I; N],
+                w: &[Self::B; Q],
+                x: [&[i32; Q]; N],
+            ) -> [Self::I; N] {
+                vector!($dots::<MOST, Q, N>(acc, w, x))
             }
         }
     };
 }
 
-implement!(Avx2, dot256);
-implement!(AvxVnni, dot256_vnni);
+implement!(Avx2, dots256);
+implement!(AvxVnni, dots256_vnni);

@@ -205,7 +205,17 @@ impl Simd for Avx512 {
         ))
     }
     #[inline(always)]
-    fn dot<const WIDE: bool>(self, acc: __m512i, w: __m512i, x: i32) -> __m512i {
-        vector!(_mm512_dpbusd_epi32(acc, w, _mm512_set1_epi32(x)))
+    fn dots<const MOST: u32, const Q: usize, const N: usize>(
+        self,
+        mut acc: [__m512i; N],
+        w: &[__m512i; Q],
+        x: [&[i32; Q]; N],
+    ) -> [__m512i; N] {
+        for (acc, x) in acc.iter_mut().zip(x) {
+            for (w, x) in w.iter().zip(x) {
+                *acc = vector!(_mm512_dpbusd_epi32(*acc, *w, _mm512_set1_epi32(*x)));
+            }
+        }
+        acc
     }
 }
