@@ -46,13 +46,14 @@ fn loaded(name: &str) -> &'static Loaded {
     MODELS[place].get_or_init(|| load(name, Isa::detect()))
 }
 
-/// Computes the logits of every token of a text that is cut into pieces of these lengths (the last
-/// repeats), and hands them to `see` with their position.
+/// Computes the logits at `wanted` positions of a text that is cut into pieces of these lengths
+/// (the last repeats), and hands them to `see` with their position.
 fn compute(
     model: &Model,
     n_threads: usize,
     tokens: &[u32],
     pieces: &[usize],
+    wanted: std::ops::Range<usize>,
     see: &mut dyn FnMut(usize, &[f32]),
 ) {
     let mut pool = Pool::new(n_threads);
@@ -67,12 +68,18 @@ fn compute(
     while first < tokens.len() {
         length = pieces.next().unwrap_or(length).min(tokens.len() - first);
         let rows: Vec<Row> = (first..first + length)
-            .map(|i| Row { token: tokens[i], position: i as u32, sequence: 0, wants_logits: true })
+            .map(|i| Row {
+                token: tokens[i],
+                position: i as u32,
+                sequence: 0,
+                wants_logits: wanted.contains(&i),
+            })
             .collect();
         let batch = Batch { rows: &rows, sequences: &sequences };
         let logits = model.forward(&mut pool, batch, &mut cache, &mut scratch).unwrap();
-        for (i, logits) in logits.chunks_exact(n_vocab).enumerate() {
-            see(first + i, logits);
+        let seen = (first..first + length).filter(|i| wanted.contains(i));
+        for (i, logits) in seen.zip(logits.chunks_exact(n_vocab)) {
+            see(i, logits);
         }
         first += length;
     }
@@ -87,7 +94,9 @@ fn digest(logits: &[f32]) -> u64 {
 
 fn digests(model: &Model, n_threads: usize, tokens: &[u32], pieces: &[usize]) -> Vec<u64> {
     let mut all = vec![0; tokens.len()];
-    compute(model, n_threads, tokens, pieces, &mut |i, logits| all[i] = digest(logits));
+    compute(model, n_threads, tokens, pieces, 0..tokens.len(), &mut |i, logits| {
+        all[i] = digest(logits);
+    });
     all
 }
 
@@ -216,10 +225,9 @@ fn agrees_with_llama_cpp(name: &str) {
         let answer = ids(&case["tokens"]);
         let tokens = [&prompt[..], &answer[..]].concat();
         let gap = |which: &str, i: usize| case[which][i].as_f64().unwrap_or(f64::INFINITY);
-        compute(model, 2, &tokens, &[64], &mut |i, logits| {
-            let Some(step) = (i + 1).checked_sub(prompt.len()).filter(|s| *s < answer.len()) else {
-                return;
-            };
+        let before_answer = prompt.len() - 1..tokens.len() - 1;
+        compute(model, 2, &tokens, &[64], before_answer, &mut |i, logits| {
+            let step = i + 1 - prompt.len();
             let likeliest = (0..logits.len()).max_by(|a, b| logits[*a].total_cmp(&logits[*b]));
             n_all += 1;
             if likeliest == Some(answer[step] as usize) {
@@ -265,13 +273,11 @@ fn perplexity(name: &str) -> f64 {
             window[0] = bos;
         }
         // Pieces of 64 keep the logits small.
-        compute(model, 2, &window, &[64], &mut |i, logits| {
-            if (WINDOW / 2..WINDOW - 1).contains(&i) {
-                let largest = logits.iter().fold(f32::MIN, |m, x| m.max(*x));
-                let total: f64 = logits.iter().map(|x| f64::from(x - largest).exp()).sum();
-                sum += f64::from(logits[window[i + 1] as usize] - largest) - total.ln();
-                count += 1;
-            }
+        compute(model, 2, &window, &[64], WINDOW / 2..WINDOW - 1, &mut |i, logits| {
+            let largest = logits.iter().fold(f32::MIN, |m, x| m.max(*x));
+            let total: f64 = logits.iter().map(|x| f64::from(x - largest).exp()).sum();
+            sum += f64::from(logits[window[i + 1] as usize] - largest) - total.ln();
+            count += 1;
         });
     }
     (-sum / f64::from(count)).exp()
