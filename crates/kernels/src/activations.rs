@@ -115,10 +115,13 @@ impl Activations {
             .take_while(move |(first, n)| *n > 0 && *first < rows.end)
     }
 
-    /// Ranges of rows that together take at most half a second-level cache.
-    pub(crate) fn close_rows(&self, row_bytes: usize) -> impl Iterator<Item = Range<usize>> {
-        let step = (CLOSE_BYTES / row_bytes.max(1)).next_multiple_of(self.tile_rows);
-        (0..self.n_rows).step_by(step).map(move |i| i..(i + step).min(self.n_rows))
+    /// How many rows, whole tiles of them, together take at most half a second-level cache.
+    pub(crate) fn close_rows(&self, need: Need) -> usize {
+        let row_bytes = match need {
+            Need::Blocks => self.n_columns / BLOCK * size_of::<XBlock>(),
+            Need::Floats => self.n_columns * size_of::<f32>(),
+        };
+        (CLOSE_BYTES / row_bytes.max(1)).max(1).next_multiple_of(self.tile_rows)
     }
 }
 

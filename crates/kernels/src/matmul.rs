@@ -29,6 +29,14 @@ pub const MAX_PRODUCTS: usize = 8;
 /// How many pieces a thread should find in a region, so that one that is late can be helped.
 const PIECES_PER_THREAD: usize = 8;
 
+/// How much a piece does at most, beyond one group of weights: so many multiplications and so many
+/// bytes of weights take some 10 to 40 µs, little beside what it costs to wait for a thread.
+const PIECE_PRODUCTS: usize = 2 << 20;
+const PIECE_BYTES: usize = 128 << 10;
+
+/// How many groups are summed side by side for a single row of floating point.
+const FLOATS_SIDE_BY_SIDE: usize = 8;
+
 /// Multiplies rows `x`, `[n_rows, columns]`, by each of the matrices, in one parallel region.
 ///
 /// # Panics
@@ -60,22 +68,21 @@ pub fn matmul(
     }
 
     let n_groups: usize = products.iter().map(|product| product.weights.n_groups()).sum();
-    let per_piece = n_groups.div_ceil(pool.n_threads() * PIECES_PER_THREAD);
+    let most_groups = n_groups.div_ceil(pool.n_threads() * PIECES_PER_THREAD);
+    let x = &*activations;
     let mut n_pieces = 0;
     let mut outputs = [const { None }; MAX_PRODUCTS];
     for (product, output) in products.iter_mut().zip(&mut outputs) {
-        let first_piece = n_pieces;
-        n_pieces += product.weights.n_groups().div_ceil(per_piece);
+        let cut = Cut::of(product.weights, x, most_groups);
         let out = Columns { width: product.weights.rows(), out: SharedMut::new(product.out) };
-        *output = Some(Output { weights: product.weights, out, first_piece });
+        *output = Some(Output { weights: product.weights, out, first_piece: n_pieces, cut });
+        n_pieces += cut.n_pieces();
     }
-    let x = &*activations;
     pool.run(n_pieces, &|piece, _| {
         let of_piece = outputs.iter().flatten().rfind(|output| output.first_piece <= piece);
-        let Some(Output { weights, out, first_piece }) = of_piece else { return };
-        let first = (piece - first_piece) * per_piece;
-        let groups = first..(first + per_piece).min(weights.n_groups());
-        let multiply = Multiply { weights, x, out, groups };
+        let Some(Output { weights, out, first_piece, cut }) = of_piece else { return };
+        let (rows, groups) = cut.piece(piece - first_piece);
+        let multiply = Multiply { weights, x, out, rows, groups };
         match weights.format() {
             Format::F32 => multiply_floats::<F32>(isa, &multiply),
             Format::F16 => multiply_floats::<F16>(isa, &multiply),
@@ -85,11 +92,51 @@ pub fn matmul(
     });
 }
 
-/// The work of one piece: some groups of one matrix times all rows.
+/// How a product is cut into pieces: rows of activations that stay close, times groups of weights.
+#[derive(Clone, Copy)]
+struct Cut {
+    n_rows: usize,
+    rows_per_piece: usize,
+    n_groups: usize,
+    groups_per_piece: usize,
+}
+
+impl Cut {
+    /// Pieces of at most `most_groups` groups of `weights`.
+    fn of(weights: &Matrix, x: &Activations, most_groups: usize) -> Self {
+        let need = Need::of(weights.format());
+        let rows_per_piece = x.close_rows(need).min(x.n_rows);
+        // Sums in floating point go side by side where there is one row.
+        let fewest = if need == Need::Floats && x.n_rows == 1 { FLOATS_SIDE_BY_SIDE } else { 1 };
+        let groups_per_piece = (PIECE_PRODUCTS / (LANES * x.n_columns * rows_per_piece))
+            .min(PIECE_BYTES / weights.group_bytes().max(1))
+            .max(fewest)
+            .min(most_groups);
+        Self { n_rows: x.n_rows, rows_per_piece, n_groups: weights.n_groups(), groups_per_piece }
+    }
+
+    fn n_pieces(self) -> usize {
+        self.n_rows.div_ceil(self.rows_per_piece) * self.n_groups.div_ceil(self.groups_per_piece)
+    }
+
+    /// The rows and the groups of piece `i`: all groups meet the same rows before the next.
+    fn piece(self, i: usize) -> (Range<usize>, Range<usize>) {
+        let pieces_of_rows = self.n_groups.div_ceil(self.groups_per_piece);
+        let first_row = i / pieces_of_rows * self.rows_per_piece;
+        let first_group = i % pieces_of_rows * self.groups_per_piece;
+        (
+            first_row..(first_row + self.rows_per_piece).min(self.n_rows),
+            first_group..(first_group + self.groups_per_piece).min(self.n_groups),
+        )
+    }
+}
+
+/// The work of one piece: some groups of one matrix times some rows.
 struct Multiply<'a> {
     weights: &'a Matrix,
     x: &'a Activations,
     out: &'a Columns<'a>,
+    rows: Range<usize>,
     groups: Range<usize>,
 }
 
@@ -97,6 +144,7 @@ struct Output<'a> {
     weights: &'a Matrix,
     out: Columns<'a>,
     first_piece: usize,
+    cut: Cut,
 }
 
 /// The outputs `[n_rows, width]` of a product; each piece of work writes its own columns.
@@ -121,22 +169,20 @@ entry! {
     fn multiply_blocks[L: Layout][L](isa; work: &Multiply<'_>) = multiply_blocks_on;
 }
 
-/// Multiplies groups of a matrix in blocks by all rows.
+/// Multiplies groups of a matrix in blocks by rows.
 #[inline(always)]
 fn multiply_blocks_on<S: Simd, L: Layout>(s: S, work: &Multiply) {
     let n_blocks = work.x.n_columns / BLOCK;
-    for rows in work.x.close_rows(n_blocks * size_of::<XBlock>()) {
-        for group in work.groups.clone() {
-            let weights = work.weights.group(group);
-            for (first, n) in work.x.tiles(rows.clone()) {
-                let x = &work.x.blocks[first * n_blocks..][..n * n_blocks];
-                if n == 1 {
-                    put_tile(s, work, group, first, blocks_tile::<S, L, 1>(s, weights, x));
-                } else if S::TILE_ROWS >= 8 && n == 8 {
-                    put_tile(s, work, group, first, blocks_tile::<S, L, 8>(s, weights, x));
-                } else if S::TILE_ROWS >= 4 {
-                    put_tile(s, work, group, first, blocks_tile::<S, L, 4>(s, weights, x));
-                }
+    for group in work.groups.clone() {
+        let weights = work.weights.group(group);
+        for (first, n) in work.x.tiles(work.rows.clone()) {
+            let x = &work.x.blocks[first * n_blocks..][..n * n_blocks];
+            if n == 1 {
+                put_tile(s, work, group, first, blocks_tile::<S, L, 1>(s, weights, x));
+            } else if S::TILE_ROWS >= 8 && n == 8 {
+                put_tile(s, work, group, first, blocks_tile::<S, L, 8>(s, weights, x));
+            } else if S::TILE_ROWS >= 4 {
+                put_tile(s, work, group, first, blocks_tile::<S, L, 4>(s, weights, x));
             }
         }
     }
@@ -289,35 +335,33 @@ entry! {
     fn multiply_floats[T: Float][T](isa; work: &Multiply<'_>) = multiply_floats_on;
 }
 
-/// Multiplies groups of a matrix in floating point by all rows.
+/// Multiplies groups of a matrix in floating point by rows.
 ///
 /// A sum is one chain of fused multiply-adds, so several groups go side by side to hide the
 /// latency where there are few rows.
 #[inline(always)]
 fn multiply_floats_on<S: Simd, T: Float>(s: S, work: &Multiply) {
     let n_columns = work.x.n_columns;
-    for rows in work.x.close_rows(n_columns * size_of::<f32>()) {
-        let mut group = work.groups.start;
-        while group < work.groups.end {
-            let side_by_side = match work.groups.end - group {
-                8.. if work.x.n_rows == 1 => 8,
-                2.. => 2,
-                _ => 1,
-            };
-            for (first, n) in work.x.tiles(rows.clone()) {
-                let x = &work.x.floats[first * n_columns..][..n * n_columns];
-                if side_by_side == 8 {
-                    floats_tile::<S, T, 8, 1>(s, work, group, first, x);
-                } else if n == 1 {
-                    floats_tiles::<S, T, 1>(s, work, group, side_by_side, first, x);
-                } else if S::TILE_ROWS >= 8 && n == 8 {
-                    floats_tiles::<S, T, 8>(s, work, group, side_by_side, first, x);
-                } else if S::TILE_ROWS >= 4 {
-                    floats_tiles::<S, T, 4>(s, work, group, side_by_side, first, x);
-                }
+    let mut group = work.groups.start;
+    while group < work.groups.end {
+        let side_by_side = match work.groups.end - group {
+            FLOATS_SIDE_BY_SIDE.. if work.x.n_rows == 1 => FLOATS_SIDE_BY_SIDE,
+            2.. => 2,
+            _ => 1,
+        };
+        for (first, n) in work.x.tiles(work.rows.clone()) {
+            let x = &work.x.floats[first * n_columns..][..n * n_columns];
+            if side_by_side == FLOATS_SIDE_BY_SIDE {
+                floats_tile::<S, T, FLOATS_SIDE_BY_SIDE, 1>(s, work, group, first, x);
+            } else if n == 1 {
+                floats_tiles::<S, T, 1>(s, work, group, side_by_side, first, x);
+            } else if S::TILE_ROWS >= 8 && n == 8 {
+                floats_tiles::<S, T, 8>(s, work, group, side_by_side, first, x);
+            } else if S::TILE_ROWS >= 4 {
+                floats_tiles::<S, T, 4>(s, work, group, side_by_side, first, x);
             }
-            group += side_by_side;
         }
+        group += side_by_side;
     }
 }
 

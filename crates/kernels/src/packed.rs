@@ -113,9 +113,14 @@ impl Matrix {
         self.rows.div_ceil(LANES)
     }
 
+    /// Bytes of a packed group.
+    pub(crate) fn group_bytes(&self) -> usize {
+        group_bytes(self.format, self.columns)
+    }
+
     /// The packed group `i`.
     pub(crate) fn group(&self, i: usize) -> &[u8] {
-        let n = group_bytes(self.format, self.columns);
+        let n = self.group_bytes();
         &self.buffer.bytes()[i * n..][..n]
     }
 

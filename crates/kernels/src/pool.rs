@@ -19,13 +19,23 @@ const SPINS_BEFORE_SLEEP: u32 = 4000;
 
 /// How often the caller looks whether the last pieces are done before it sleeps: a few times the
 /// length of a piece. Longer means that the operating system has taken the other core away.
-const SPINS_BEFORE_YIELD: u32 = 1000;
+const SPINS_BEFORE_YIELD: u32 = 5000;
 
 /// After a wait for a thread that the operating system had put to sleep, this many regions run on
 /// the caller alone: two layers of a model, so that a passing disturbance costs little. Twice as
 /// many after each further wait, up to the most: half a second of a small model's steps.
 const FEWEST_ALONE: u32 = 16;
 const MOST_ALONE: u32 = 16 * 1024;
+
+/// A thread that is woken in vain, again and again, shares the caller's core with it: each time it
+/// runs, and spins, the caller does not. What such a region adds to a sum, from which any other
+/// takes one; and the sum at which the caller goes on alone.
+const WOKEN_IN_VAIN: u32 = 16;
+const TOO_OFTEN_IN_VAIN: u32 = 4 * WOKEN_IN_VAIN;
+
+/// After so many regions without trouble, a dozen steps of a small model, half as many run alone
+/// after the next.
+const CALM: u32 = 4096;
 
 /// A job takes the number of a piece and the number of the thread that runs it.
 type Job = dyn Fn(usize, usize) + Sync;
@@ -66,6 +76,10 @@ pub struct Pool {
     /// How many regions the caller still runs alone, and how many it will after the next wait.
     alone: u32,
     next_alone: u32,
+    /// How often of late a worker was woken in vain.
+    in_vain: u32,
+    /// How many regions went without trouble.
+    calm: u32,
 }
 
 struct Worker {
@@ -101,7 +115,7 @@ impl Pool {
                     .map(|handle| Worker { sleeps, handle: Some(handle) })
             })
             .collect();
-        Self { shared, workers, alone: 0, next_alone: FEWEST_ALONE }
+        Self { shared, workers, alone: 0, next_alone: FEWEST_ALONE, in_vain: 0, calm: 0 }
     }
 
     /// How many threads work, the caller among them.
@@ -136,30 +150,49 @@ impl Pool {
         shared.next.store(0, Ordering::Relaxed);
         shared.open.store(true, Ordering::SeqCst);
         shared.epoch.fetch_add(1, Ordering::SeqCst);
+        let mut woke = false;
         for worker in &self.workers {
             if worker.sleeps.swap(false, Ordering::SeqCst)
                 && let Some(handle) = &worker.handle
             {
                 handle.thread().unpark();
+                woke = true;
             }
         }
         let result = catch_unwind(AssertUnwindSafe(|| take_pieces(shared, piece, 0)));
         let had_to_sleep = close(shared);
-        // The others had a piece in hand while the caller did most of the work: another program has
-        // their core. Asking for their help costs more than it brings, for a while.
-        if had_to_sleep && result.as_ref().is_ok_and(|own| own * 4 >= n_pieces * 3) {
-            self.alone = self.next_alone;
-            self.next_alone = (2 * self.next_alone).min(MOST_ALONE);
-        } else if !had_to_sleep {
-            self.next_alone = (self.next_alone - self.next_alone / 512).max(FEWEST_ALONE);
-        }
-        if let Err(panic) = result {
-            resume_unwind(panic);
-        }
+        let own = result.unwrap_or_else(|panic| resume_unwind(panic));
         assert!(
             !shared.panicked.swap(false, Ordering::SeqCst),
             "a piece of parallel work panicked"
         );
+        self.learn(own * 4 >= n_pieces * 3, had_to_sleep, woke);
+    }
+}
+
+impl Pool {
+    /// Decides for how long to do without the others, from what a region has shown.
+    ///
+    /// `did_most`: the caller did most of the pieces. If it then waited for another thread's piece,
+    /// another program has that thread's core; if it had woken the thread, that was in vain.
+    /// Asking for help then costs more than it brings, for a while.
+    fn learn(&mut self, did_most: bool, had_to_sleep: bool, woke: bool) {
+        if did_most && woke {
+            self.in_vain += WOKEN_IN_VAIN;
+        } else {
+            self.in_vain = self.in_vain.saturating_sub(1);
+        }
+        if (did_most && had_to_sleep) || self.in_vain >= TOO_OFTEN_IN_VAIN {
+            (self.in_vain, self.calm) = (0, 0);
+            self.alone = self.next_alone;
+            self.next_alone = (2 * self.next_alone).min(MOST_ALONE);
+            return;
+        }
+        self.calm += 1;
+        if self.calm == CALM {
+            self.calm = 0;
+            self.next_alone = (self.next_alone / 2).max(FEWEST_ALONE);
+        }
     }
 }
 
