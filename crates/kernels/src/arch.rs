@@ -106,8 +106,6 @@ pub(crate) trait Simd: Copy {
     fn splat_i(self, x: i32) -> Self::I;
     /// Nearest f32, ties to even.
     fn to_f(self, a: Self::I) -> Self::F;
-    /// `a << N` in each lane.
-    fn shl_i<const N: u32>(self, a: Self::I) -> Self::I;
     /// Nearest i32, ties to even; lanes are within range.
     fn to_i8(self, a: Self::F) -> [i8; LANES];
 

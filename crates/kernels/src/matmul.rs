@@ -232,11 +232,14 @@ fn add_block<S: Simd, L: Layout, const N: usize>(
     let [(d, m), (d_high, m_high)] = scales;
     if L::HALVES {
         let [w_low, w_high] = halves(w);
-        let x_low = x.each_ref().map(|x| halves(&x.quads)[0]);
-        let x_high = x.each_ref().map(|x| halves(&x.quads)[1]);
-        let starts = |half: usize| x.each_ref().map(|x| x.minus_half_sums[half]);
-        let low = dot_quads::<S, L, 4, N>(s, w_low, x_low, starts(0));
-        let high = dot_quads::<S, L, 4, N>(s, w_high, x_high, starts(1));
+        let (mut x_low, mut x_high) = ([halves(&x[0].quads)[0]; N], [halves(&x[0].quads)[1]; N]);
+        let (mut starts, mut high_starts) = ([0; N], [0; N]);
+        for (r, x) in x.iter().enumerate() {
+            [x_low[r], x_high[r]] = halves(&x.quads);
+            [starts[r], high_starts[r]] = x.minus_half_sums;
+        }
+        let low = dot_quads::<S, L, 4, N>(s, w_low, x_low, starts);
+        let high = dot_quads::<S, L, 4, N>(s, w_high, x_high, high_starts);
         for (r, (sum, x)) in sums.iter_mut().zip(x).enumerate() {
             let both = s.fma(s.to_f(low[r]), d, s.mul(s.to_f(high[r]), d_high));
             *sum = s.fma(both, s.splat(x.scale), *sum);
@@ -246,8 +249,11 @@ fn add_block<S: Simd, L: Layout, const N: usize>(
             }
         }
     } else {
-        let starts = x.each_ref().map(|x| x.minus_sum);
-        let dots = dot_quads::<S, L, 8, N>(s, w, x.each_ref().map(|x| &x.quads), starts);
+        let (mut quads, mut starts) = ([&x[0].quads; N], [0; N]);
+        for (r, x) in x.iter().enumerate() {
+            (quads[r], starts[r]) = (&x.quads, x.minus_sum);
+        }
+        let dots = dot_quads::<S, L, 8, N>(s, w, quads, starts);
         for (r, (sum, x)) in sums.iter_mut().zip(x).enumerate() {
             *sum = s.fma(s.mul(s.to_f(dots[r]), d), s.splat(x.scale), *sum);
             if L::MINIMUMS {
@@ -266,6 +272,9 @@ fn halves<T>(all: &[T; 8]) -> [&[T; 4]; 2] {
 }
 
 /// The exact integer dot products of `Q` quads and `N` rows, less the offset's share.
+///
+/// Loops instead of `map`: a closure in a function that the compiler chooses not to inline is
+/// compiled without the vector instructions.
 #[inline(always)]
 fn dot_quads<S: Simd, L: Layout, const Q: usize, const N: usize>(
     s: S,
@@ -273,14 +282,12 @@ fn dot_quads<S: Simd, L: Layout, const Q: usize, const N: usize>(
     x: [&[i32; Q]; N],
     minus_sums: [i32; N],
 ) -> [S::I; N] {
-    let from = minus_sums.map(|minus_sum| match L::OFFSET {
-        0 => s.splat_i(0),
-        4 => s.shl_i::<2>(s.splat_i(minus_sum)),
-        8 => s.shl_i::<3>(s.splat_i(minus_sum)),
-        16 => s.shl_i::<4>(s.splat_i(minus_sum)),
-        32 => s.shl_i::<5>(s.splat_i(minus_sum)),
-        _ => s.shl_i::<7>(s.splat_i(minus_sum)),
-    });
+    let mut from = [s.splat_i(0); N];
+    if L::OFFSET != 0 {
+        for (from, minus_sum) in from.iter_mut().zip(minus_sums) {
+            *from = s.splat_i(minus_sum * L::OFFSET);
+        }
+    }
     // The trait cannot pass its constant on.
     match L::MOST {
         0..=15 => s.dots::<15, Q, N>(from, w, x),

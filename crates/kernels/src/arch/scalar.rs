@@ -132,10 +132,6 @@ impl Simd for Scalar {
         a.map(|x| x as f32)
     }
     #[inline(always)]
-    fn shl_i<const N: u32>(self, a: [i32; LANES]) -> [i32; LANES] {
-        a.map(|x| x.wrapping_shl(N))
-    }
-    #[inline(always)]
     fn to_i8(self, a: F) -> [i8; LANES] {
         a.map(|x| x.round_ties_even() as i8)
     }

@@ -368,13 +368,6 @@ macro_rules! implement {
                 vector!([_mm256_cvtepi32_ps(a[0]), _mm256_cvtepi32_ps(a[1])])
             }
             #[inline(always)]
-            fn shl_i<const N: u32>(self, a: Self::I) -> Self::I {
-                vector!({
-                    let n = _mm_cvtsi32_si128(N as i32);
-                    [_mm256_sll_epi32(a[0], n), _mm256_sll_epi32(a[1], n)]
-                })
-            }
-            #[inline(always)]
             fn to_i8(self, a: Self::F) -> [i8; LANES] {
                 let mut wide = [0i32; LANES];
                 vector!({

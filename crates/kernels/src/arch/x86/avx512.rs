@@ -165,10 +165,6 @@ impl Simd for Avx512 {
         vector!(_mm512_cvtepi32_ps(a))
     }
     #[inline(always)]
-    fn shl_i<const N: u32>(self, a: __m512i) -> __m512i {
-        vector!(_mm512_slli_epi32::<N>(a))
-    }
-    #[inline(always)]
     fn to_i8(self, a: __m512) -> [i8; LANES] {
         let mut out = [0; LANES];
         vector!(_mm_storeu_si128(
