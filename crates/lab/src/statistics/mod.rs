@@ -5,8 +5,17 @@
 //! whose truth is known. Procedures that draw random numbers take a seed and give the same result
 //! on every machine.
 
+pub mod agreement;
 pub mod betting;
+pub mod bootstrap;
+pub mod correction;
 pub mod distribution;
+pub mod kolmogorov;
+pub mod mann_whitney;
+pub mod many;
+pub mod minimise;
+pub mod mixed;
+pub mod multiplicity;
 pub mod paired_binary;
 pub mod proportion;
 pub mod random;
@@ -14,6 +23,7 @@ pub mod shrink;
 pub mod sign_flip;
 pub mod student;
 pub mod summary;
+pub mod wilcoxon;
 
 use serde::Serialize;
 
