@@ -2,6 +2,8 @@
 //!
 //! The values are in `fixtures/statistics/lme4.json`, made by `dev/reference/make_mixed.R`.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 use mynah_lab::statistics::mixed::{Column, Error, Fit, Grouping, linear, logistic};
 use mynah_lab::statistics::random::Generator;
 use serde_json::Value;

@@ -2,6 +2,9 @@
 //!
 //! The values are in `fixtures/statistics/scipy.json`, made by `dev/reference/make_statistics.py`.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+use mynah_lab::design::{arm_size, paired_size};
 use mynah_lab::statistics::bootstrap::bca;
 use mynah_lab::statistics::correction::{Count, rogan_gladen};
 use mynah_lab::statistics::kolmogorov::kolmogorov_smirnov;
@@ -191,4 +194,18 @@ fn a_judge_corrected_by_its_error_rates() {
         close(corrected.estimate, expected[0], 1e-12, "estimate");
         ends(corrected.interval, &expected[1..], 1e-9, "interval");
     }
+}
+
+#[test]
+fn sizes_of_experiments() {
+    let all = fixture("power");
+    let check = |name: &str, size: fn(f64, f64, f64) -> f64| {
+        for row in all[name].as_array().unwrap() {
+            let row = numbers(row);
+            // Guenther's approximation is within a sample of the noncentral t.
+            assert!((size(row[0], 0.05, 0.8) - row[1]).abs() < 0.3, "{name} {row:?}");
+        }
+    };
+    check("independent_n", arm_size);
+    check("paired_n", paired_size);
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Error;
 use super::paired::{Answers, Paired, check, largest_difference, pair};
 use super::result::{Comparison, InputEffect, Procedure, Unit};
+use super::secondary::{Data, secondary};
 use super::verdict::{Evidence, decide, more_units};
 use crate::outcome::{Observation, Question, Scale, Verdict};
 use crate::statistics::paired_binary::{Pairs, mcnemar, newcombe};
@@ -69,7 +70,7 @@ pub fn compare(
         units: sample.units.len(),
         samples: paired.answers.iter().map(Answers::samples).sum(),
         e_value: None,
-        secondary: sample.secondary(question.alpha),
+        secondary: sample.secondary(scale, question.alpha, seed),
         effect_variance,
         per_input,
     })
@@ -79,6 +80,8 @@ pub fn compare(
 struct Sample {
     unit: Unit,
     units: Vec<sign_flip::Unit>,
+    /// The inputs, or the repetitions of the only input.
+    answers: Vec<Answers>,
     /// One difference for each input, or for each repetition of the only input.
     differences: Vec<f64>,
     /// Outcomes by pair, if each unit has one pass or fail of each arm.
@@ -127,7 +130,7 @@ impl Sample {
             .flatten();
         let estimate = mean(&differences);
         let largest = largest_difference(scale).unwrap_or_else(|| range(&answers));
-        Self { unit, units, differences, pairs, estimate, largest }
+        Self { unit, units, answers, differences, pairs, estimate, largest }
     }
 
     fn primary(&self, alpha: f64, seed: u64) -> Primary {
@@ -186,19 +189,15 @@ impl Sample {
         })
     }
 
-    fn secondary(&self, alpha: f64) -> Vec<Procedure> {
-        let t = clustered(&self.units);
-        if t.standard_error.is_nan() || t.standard_error <= 0.0 {
-            return Vec::new();
-        }
-        let (test, interval) = (t.test(0.0), t.interval(alpha));
-        vec![Procedure {
-            name: if self.unit == Unit::Group { "cluster-robust t" } else { "paired t" },
-            statistic: test.statistic,
-            p_value: Some(test.p_value),
-            low: Some(interval.low),
-            high: Some(interval.high),
-        }]
+    fn secondary(&self, scale: Scale, alpha: f64, seed: u64) -> Vec<Procedure> {
+        let data = Data {
+            scale,
+            unit: self.unit,
+            answers: &self.answers,
+            differences: &self.differences,
+            units: &self.units,
+        };
+        secondary(&data, alpha, seed)
     }
 }
 

