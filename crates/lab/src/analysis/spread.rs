@@ -28,7 +28,7 @@ pub struct Spread {
 /// Summarises the wordings of `arm`; absent if it has no observations.
 ///
 /// The extremes of noisy results lie further apart than the wordings do: compare with the variance
-/// component of rewording ([`super::model`]).
+/// component of rewording ([`super::model()`]).
 pub fn spread(observations: &[Observation], arm: usize) -> Option<Spread> {
     let mut values: BTreeMap<usize, BTreeMap<usize, Vec<f64>>> = BTreeMap::new();
     for seen in observations.iter().filter(|seen| seen.arm == arm) {

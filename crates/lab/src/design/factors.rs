@@ -44,7 +44,7 @@ pub fn columns(factors: &[Factor], arms: &[Vec<usize>], interactions: bool) -> V
             name: format!("{} = {name}", factor.name),
             values: arms
                 .iter()
-                .map(|arm| f64::from(u8::from(arm[index] == level)) - share)
+                .map(|arm| f64::from(u8::from(arm.get(index) == Some(&level))) - share)
                 .collect(),
         };
         of_factor.push(factor.levels.iter().enumerate().skip(1).map(column).collect::<Vec<_>>());

@@ -13,7 +13,7 @@ pub fn cochran(table: &[Vec<bool>]) -> Test {
     let arms = table.first().map_or(0, Vec::len);
     let passed = |row: &Vec<bool>| row.iter().filter(|&&passed| passed).count() as f64;
     let total: f64 = table.iter().map(passed).sum();
-    let column = |arm: usize| table.iter().filter(|row| row[arm]).count() as f64;
+    let column = |arm: usize| table.iter().filter(|row| row.get(arm) == Some(&true)).count() as f64;
     let squares: f64 = (0..arms).map(|arm| column(arm).powi(2)).sum();
     let k = arms as f64;
     let spread: f64 = table.iter().map(|row| passed(row) * (k - passed(row))).sum();
@@ -28,7 +28,7 @@ pub fn friedman(table: &[Vec<f64>]) -> Test {
     let arms = table.first().map_or(0, Vec::len);
     let (n, k) = (table.len() as f64, arms as f64);
     let ranked: Vec<_> = table.iter().map(|row| rank(row)).collect();
-    let sum = |arm: usize| ranked.iter().map(|row| row.ranks[arm]).sum::<f64>();
+    let sum = |arm: usize| ranked.iter().filter_map(|row| row.ranks.get(arm)).sum::<f64>();
     let squares: f64 = (0..arms).map(|arm| (sum(arm) - n * (k + 1.0) / 2.0).powi(2)).sum();
     let ties: f64 = ranked.iter().map(|row| row.ties).sum();
     let spread = n * k * (k + 1.0) - ties / (k - 1.0);

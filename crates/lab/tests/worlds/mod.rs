@@ -1,5 +1,7 @@
 //! Simulated answers, as unlike the normal distribution as real ones.
 
+#![allow(dead_code, reason = "each test uses some of the worlds")]
+
 use mynah_lab::statistics::random::Generator;
 use mynah_lab::statistics::sign_flip::Unit;
 

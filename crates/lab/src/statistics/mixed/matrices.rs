@@ -139,14 +139,15 @@ fn check(response: &[f64], columns: &[Column], groupings: &[Grouping]) -> Result
         length(&column.name, column.values.len())?;
         finite(&column.name, &column.values)?;
     }
-    let mut levels = 0;
+    let mut levels = 0usize;
     for grouping in groupings {
         length(&grouping.name, grouping.levels.len())?;
         if let Some(slope) = &grouping.slope {
             length(&grouping.name, slope.len())?;
             finite(&grouping.name, slope)?;
         }
-        levels += grouping.levels.iter().max().map_or(0, |last| last.saturating_add(1));
+        let own = grouping.levels.iter().max().map_or(0, |last| last.saturating_add(1));
+        levels = own.saturating_add(levels);
     }
     if levels > MOST_LEVELS {
         return Err(Error::TooMany { levels, limit: MOST_LEVELS });
