@@ -3,4 +3,7 @@
 //! Knows no model: answers come from a responder, which may be the engine, an endpoint or a script.
 //! Prints nothing, reads no environment.
 
+pub mod analysis;
+pub mod design;
 pub mod outcome;
+pub mod statistics;

@@ -45,7 +45,8 @@ pub struct Question {
     pub treatment: usize,
     /// The arm that it is compared with.
     pub control: usize,
-    /// The smallest difference that would matter, in the check's unit.
+    /// The smallest difference that would matter, in the check's unit; on an ordinal scale the
+    /// chance to be the higher grade less the chance to be the lower.
     pub margin: f64,
     /// Chance of an interval that misses: 0.05 for 95 %.
     pub alpha: f64,
@@ -61,7 +62,8 @@ pub enum Verdict {
     Better,
     /// The treatment is worse.
     Worse,
-    /// No difference that would matter: the interval lies within the margin on both sides.
+    /// No difference that would matter: two one-sided tests place it within the margin. Said even
+    /// if the difference is shown not to be zero: it is shown to be too small to matter.
     Equivalent,
     /// The samples do not say.
     Inconclusive {
