@@ -60,7 +60,7 @@ def setup(folder, others):
     run("cmake", "-S", source / "vendor" / "llama.cpp", "-B", build, "-G", "Ninja", "-DCMAKE_BUILD_TYPE=Release",
         "-DGGML_NATIVE=ON", "-DLLAMA_BUILD_TESTS=OFF", "-DLLAMA_BUILD_EXAMPLES=OFF", "-DLLAMA_OPENSSL=OFF",
         "-DLLAMA_USE_PREBUILT_UI=OFF", env=tools)
-    run("ninja", "-C", build, "llama-completion", "llama-bench", env=tools)
+    run("ninja", "-C", build, "llama-completion", "llama-bench", "llama-server", "llama-perplexity", env=tools)
     # The binding itself is Python; it finds the libraries above by LLAMA_CPP_LIB_PATH.
     run(python, "-m", "pip", "install", "--no-build-isolation", source,
         env=tools | {"CMAKE_ARGS": "-DLLAMA_BUILD=OFF"})

@@ -2,6 +2,7 @@
 
 mod check;
 mod docs;
+mod instructions;
 mod layers;
 mod licences;
 mod process;
@@ -32,6 +33,12 @@ enum Task {
     Layers,
     /// Check the licences of all dependencies
     Licences,
+    /// Count the instructions of kernels under callgrind, and compare with what was accepted
+    Instructions {
+        /// Accept what is counted now
+        #[arg(long)]
+        accept: bool,
+    },
     /// Write `docs/help.md` from the program's own help
     Docs {
         /// Only compare, and fail if it would change
@@ -46,6 +53,7 @@ fn main() -> anyhow::Result<()> {
         Task::Check => check::run_all(),
         Task::Layers => layers::run(),
         Task::Licences => licences::run(),
+        Task::Instructions { accept } => instructions::run_all(accept),
         Task::Docs { check } => docs::run(check),
     }
 }
