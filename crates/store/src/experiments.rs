@@ -156,7 +156,8 @@ impl Store {
         result: Option<&str>,
         at: SystemTime,
     ) -> Result<(), Error> {
-        let sql = "update mynah_experiments set state = ?2, result_json = coalesce(?3, result_json),
+        let sql =
+            "update mynah_experiments set state = ?2, result_json = coalesce(?3, result_json),
                    ended_utc = ?4 where id = ?1";
         let ended = (state != State::Running).then(|| to_text(at));
         let n = self.change("end an experiment", |transaction| {
@@ -303,13 +304,8 @@ fn read_sample(row: &Row<'_>) -> rusqlite::Result<Kept> {
         at: read_time(row, 21)?,
     };
     let cell = Cell { arm: row.get(1)?, input: row.get(2)?, repeat: row.get(3)? };
-    let sample = Sample {
-        cell,
-        block: row.get(4)?,
-        position: row.get(5)?,
-        turn,
-        checks: row.get(6)?,
-    };
+    let sample =
+        Sample { cell, block: row.get(4)?, position: row.get(5)?, turn, checks: row.get(6)? };
     Ok(Kept { id: SampleId(row.get(0)?), sample })
 }
 

@@ -53,8 +53,11 @@ impl Store {
     }
 
     fn begin(mut connection: Connection, path: &Path, now: SystemTime) -> Result<Self, Error> {
+        connection
+            .busy_timeout(PATIENCE)
+            .map_err(|source| Error::new(path, "open the tables", source))?;
+        schema::check(&connection, path)?;
         let set = || {
-            connection.busy_timeout(PATIENCE)?;
             // A file of `llm` is not written ahead yet. While another process has it open it cannot
             // be changed to that, and works without.
             let wal = connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()));

@@ -118,7 +118,8 @@ pub(crate) fn insert_turn(
              on conflict (id) do update set tip_message_hash = excluded.tip_message_hash",
         )?
         .execute(params![thread, name.map_or_else(|| name_of(turn), str::to_owned), tip, at])?;
-    let schema = turn.schema.as_ref().map(|schema| ensure_schema(connection, schema)).transpose()?;
+    let schema =
+        turn.schema.as_ref().map(|schema| ensure_schema(connection, schema)).transpose()?;
     let details = turn.cached_tokens.map(|n| format!("{{\"cached_tokens\": {n}}}"));
     connection
         .prepare_cached(

@@ -61,6 +61,11 @@ enum Found {
     Llm,
 }
 
+/// Refuses a file that is newer, or not ours. Nothing is written.
+pub(crate) fn check(connection: &Connection, path: &Path) -> Result<(), Error> {
+    find(connection, path).map(drop)
+}
+
 /// Brings the file up to date, in one transaction: it is of the old version or of the new one.
 pub(crate) fn migrate(
     connection: &mut Connection,

@@ -7,12 +7,12 @@ use std::time::{Duration, SystemTime};
 use mynah_store::{Message, Role, Turn};
 
 /// Noon of 1 March 2026 and so many seconds.
-pub fn at(seconds: u64) -> SystemTime {
+pub(crate) fn at(seconds: u64) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(1_772_366_400 + seconds)
 }
 
 /// A turn in which everything is said that can be said.
-pub fn turn(command: &str, prompt: &str, answer: &str) -> Turn {
+pub(crate) fn turn(command: &str, prompt: &str, answer: &str) -> Turn {
     let options = serde_json::json!({ "temperature": 0.5, "top_k": 40, "seed": 7 });
     Turn {
         command: command.to_owned(),
@@ -33,4 +33,10 @@ pub fn turn(command: &str, prompt: &str, answer: &str) -> Turn {
         finish: "stop".to_owned(),
         at: at(1),
     }
+}
+
+/// Makes a database of SQL text.
+pub(crate) fn open_file(path: &std::path::Path, sql: &str) {
+    let connection = rusqlite::Connection::open(path).unwrap();
+    connection.execute_batch(sql).unwrap();
 }
