@@ -14,6 +14,7 @@ pub mod design;
 pub mod execute;
 pub mod experiment;
 pub mod outcome;
+pub mod present;
 pub mod respond;
 pub mod results;
 pub mod statistics;

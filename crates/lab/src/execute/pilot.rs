@@ -8,7 +8,7 @@ use crate::experiment::Experiment;
 use crate::results::observation;
 
 /// The chance that a difference of the margin is to be found with.
-pub const POWER: f64 = 0.8;
+const POWER: f64 = 0.8;
 /// Inputs and repeats that make a pilot.
 const INPUTS: usize = 8;
 const REPEATS: usize = 4;
