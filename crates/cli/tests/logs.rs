@@ -92,8 +92,8 @@ fn answers_are_listed_shown_and_exported() {
     let home = home();
     let home = home.path();
     insta::assert_snapshot!("list", prints(home, &["logs"]));
-    insta::assert_snapshot!("search", prints(home, &["logs", "-q", "capital"]));
-    insta::assert_snapshot!("search_chinese", prints(home, &["logs", "list", "-q", "首都"]));
+    insta::assert_snapshot!("search", prints(home, &["logs", "-s", "capital"]));
+    insta::assert_snapshot!("search_chinese", prints(home, &["logs", "list", "-s", "首都"]));
     insta::assert_snapshot!("show", prints(home, &["logs", "show"]));
     insta::assert_snapshot!("markdown", prints(home, &["logs", "export", "-f", "markdown"]));
     assert_eq!(prints(home, &["logs", "show", "--response"]), "Lima.\n");
@@ -160,7 +160,7 @@ fn nothing_is_deleted_by_accident() {
     for (arguments, says) in [
         (&["logs", "delete"][..], "it is not said what to delete"),
         (&["logs", "delete", "--all"], "nobody is there to say whether 4 answers may be deleted"),
-        (&["logs", "delete", "-q", "capital"], "nobody is there to say whether 2 answers"),
+        (&["logs", "delete", "-s", "capital"], "nobody is there to say whether 2 answers"),
     ] {
         let (status, _, err) = run(home, arguments);
         assert_eq!(status, 2, "{err}");
@@ -168,7 +168,7 @@ fn nothing_is_deleted_by_accident() {
     }
     let (status, _, err) = run(home, &["logs", "delete", "zzzzzz", "--yes"]);
     assert_eq!(status, 1, "{err}");
-    assert_eq!(run(home, &["logs", "delete", "-y", "-q", "capital"]).2, "deleted 2 answers\n");
+    assert_eq!(run(home, &["logs", "delete", "-y", "-s", "capital"]).2, "deleted 2 answers\n");
     assert_eq!(prints(home, &["logs"]).lines().count(), 2 * 3);
     assert_eq!(run(home, &["logs", "delete", "--yes", "--all"]).2, "deleted 2 answers\n");
     assert_eq!(run(home, &["logs"]).2, "no answer fits\n");
@@ -261,7 +261,7 @@ fn a_file_that_is_not_ours_is_refused_in_words() {
         assert!(err.contains("other.db is damaged, or no database at all"), "{err}");
         assert!(err.contains("\nhint: move "), "{err}");
     }
-    let (status, _, err) = run(home, &["logs", "-q", "\"open"]);
+    let (status, _, err) = run(home, &["logs", "-s", "\"open"]);
     assert_eq!(status, 1);
     assert!(err.contains("cannot be understood") && err.contains("hint: "), "{err}");
 }

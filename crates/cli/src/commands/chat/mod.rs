@@ -41,7 +41,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     load: Option<std::path::PathBuf>,
     /// Go on with a conversation that was kept: the last one, or the one that `mynah logs` shows
-    #[arg(long = "continue", short, value_name = "ID", num_args = 0..=1, conflicts_with = "load")]
+    #[arg(long = "continue", short = 'c', value_name = "ID", num_args = 0..=1, conflicts_with = "load")]
     go_on: Option<Option<String>>,
     /// How many tokens an answer may have [default: what the context leaves]
     #[arg(long, short = 'n', value_name = "N", value_parser = at_least_one)]

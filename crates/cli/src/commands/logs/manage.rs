@@ -20,7 +20,7 @@ pub(super) struct DeleteArgs {
     #[command(flatten)]
     filter: FilterArgs,
     /// All of them
-    #[arg(long, conflicts_with_all = ["ids", "q", "since", "model", "conversation"])]
+    #[arg(long, conflicts_with_all = ["ids", "search", "since", "model", "conversation"])]
     all: bool,
     /// Do not ask
     #[arg(long, short)]
@@ -59,12 +59,15 @@ fn chosen(args: &DeleteArgs, store: &Store) -> anyhow::Result<Vec<String>> {
         let id = |id: &String| Ok(store.entry(Some(id))?.id);
         return args.ids.iter().map(id).collect();
     }
-    let FilterArgs { q, since, model, conversation, .. } = &args.filter;
-    let says_which =
-        args.all || q.is_some() || since.is_some() || model.is_some() || conversation.is_some();
+    let FilterArgs { search, since, model, conversation, .. } = &args.filter;
+    let says_which = args.all
+        || search.is_some()
+        || since.is_some()
+        || model.is_some()
+        || conversation.is_some();
     if !says_which {
         return Err(Misuse("it is not said what to delete".to_owned()))
-            .hint("name identifiers, or use -q, --since, --model, --conversation or --all");
+            .hint("name identifiers, or use --search, --since, --model, --conversation or --all");
     }
     let mut filter = args.filter.filter(None);
     if args.all {

@@ -22,7 +22,7 @@ use crate::terminal::Terminal;
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_long_help = "\
 Examples:
-  mynah logs -q \"capital france\"      what has these words
+  mynah logs -s \"capital france\"      what has these words
   mynah logs show                     the last answer, whole
   mynah logs show 2f7k --json         the one whose identifier ends so
   mynah logs export --since 7d --format markdown > week.md
@@ -85,7 +85,7 @@ struct BackupArgs {
 struct FilterArgs {
     /// Only those with these words; the best match first
     #[arg(long, short, value_name = "WORDS")]
-    q: Option<String>,
+    search: Option<String>,
     /// Only those since a day (2026-03-01), a time, or so long ago (7d, 12h)
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<Since>,
@@ -113,7 +113,7 @@ impl FilterArgs {
             since,
             model: self.model.clone(),
             thread: self.conversation.clone(),
-            search: self.q.clone(),
+            search: self.search.clone(),
             ids: None,
             with_samples: self.samples,
         }
