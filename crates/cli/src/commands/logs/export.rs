@@ -9,6 +9,7 @@ use super::list::minutes;
 use crate::terminal::Terminal;
 
 #[derive(clap::Args, Clone, Debug)]
+#[group(skip)]
 pub(super) struct Args {
     #[command(flatten)]
     filter: FilterArgs,

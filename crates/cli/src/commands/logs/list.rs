@@ -14,6 +14,7 @@ const WIDTH: usize = 100;
 pub(super) const ID: usize = 8;
 
 #[derive(clap::Args, Clone, Debug)]
+#[group(skip)]
 pub(super) struct Args {
     #[command(flatten)]
     filter: FilterArgs,

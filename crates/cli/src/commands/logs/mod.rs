@@ -19,6 +19,7 @@ use crate::terminal::Terminal;
 /// `mynah run` and `mynah chat` keep every answer in one SQLite file on this computer. Without
 /// anything more this lists the newest.
 #[derive(clap::Args)]
+#[group(skip)]
 #[command(args_conflicts_with_subcommands = true)]
 #[command(after_long_help = "\
 Examples:
@@ -63,6 +64,7 @@ enum Subcommand {
 
 /// Arguments beside which the file may be named.
 #[derive(clap::Args)]
+#[group(skip)]
 struct WithDatabase<A: clap::Args> {
     #[command(flatten)]
     args: A,

@@ -10,6 +10,7 @@ use crate::terminal::Terminal;
 use crate::text;
 
 #[derive(clap::Args, Clone, Debug)]
+#[group(skip)]
 pub(super) struct Args {
     /// Which; the last if not said
     #[arg(value_name = "ID")]

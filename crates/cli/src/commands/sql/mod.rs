@@ -200,7 +200,8 @@ fn explain<T>(error: SqlError, sql: &str, args: &Args) -> anyhow::Result<T> {
             format!("--param {}=VALUE gives it one", name.trim_start_matches([':', '@', '$']))
         }
         SqlError::NoParameter { .. } => "parameters are written :name in the query".to_owned(),
-        _ => return Err(error.into()),
+        SqlError::Empty => "`mynah sql --list` shows queries that are there".to_owned(),
+        SqlError::Sqlite(_) => return Err(error.into()),
     };
     Err(Misuse(error.to_string())).hint(hint)
 }
