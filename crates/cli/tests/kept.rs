@@ -93,7 +93,7 @@ fn a_person_may_want_nothing_kept() {
     let home = tempfile::tempdir().unwrap();
     let arguments = [RUN, &["--no-log", "Name a colour."]].concat();
     let answer = prints(home.path(), "run", &arguments, "");
-    prints(home.path(), "chat", &["--no-log", "-n", "4"], "Hello\n");
+    prints(home.path(), "chat", &["--no-log", "-n", "4", "-q"], "Hello\n");
     assert!(!home.path().join("mynah.db").exists());
     let path = home.path().join("mynah.db");
     Store::open(&path, SystemTime::UNIX_EPOCH).unwrap().set_records(false).unwrap();

@@ -6,7 +6,9 @@ use mynah_store::{Entry, Store};
 
 use super::FilterArgs;
 use super::list::minutes;
+use crate::printer::for_output;
 use crate::terminal::Terminal;
+use crate::text;
 
 #[derive(clap::Args, Clone, Debug)]
 #[group(skip)]
@@ -50,7 +52,7 @@ pub(super) fn run(args: &Args, store: &Store, terminal: &Terminal) -> anyhow::Re
 
 /// A section for an answer. What was said stands in fences that it cannot leave.
 fn markdown(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "# {} · {}\n", minutes(&entry.datetime_utc), entry.model)?;
+    writeln!(out, "# {} · {}\n", minutes(&entry.datetime_utc), text::line(&entry.model))?;
     writeln!(out, "id: `{}`", entry.id)?;
     if let Some(thread) = &entry.conversation {
         writeln!(out, "conversation: `{thread}`")?;
@@ -61,7 +63,7 @@ fn markdown(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
         ("Answer", Some(entry.response.as_str())),
     ] {
         let Some(text) = text else { continue };
-        let fence = fence_around(text);
+        let (fence, text) = (fence_around(text), for_output(text));
         writeln!(out, "\n## {heading}\n\n{fence}text\n{text}\n{fence}")?;
     }
     writeln!(out)

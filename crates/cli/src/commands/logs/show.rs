@@ -5,7 +5,7 @@ use std::io::Write as _;
 use mynah_store::{Entry, Store};
 
 use super::list::minutes;
-use crate::printer::harmless;
+use crate::printer::for_output;
 use crate::terminal::Terminal;
 use crate::text;
 
@@ -30,17 +30,17 @@ pub(super) fn run(args: &Args, store: &Store, terminal: &Terminal) -> anyhow::Re
     }
     let mut out = terminal.out();
     if args.response {
-        writeln!(out, "{}", harmless(&entry.response))?;
+        writeln!(out, "{}", for_output(&entry.response))?;
         return Ok(out.flush()?);
     }
     for (name, value) in facts(&entry) {
         writeln!(out, "{}  {}", terminal.bold(&text::left(name, 12)), text::line(&value))?;
     }
     if let Some(system) = &entry.system {
-        writeln!(out, "\n{}\n{}", terminal.bold("system"), harmless(system))?;
+        writeln!(out, "\n{}\n{}", terminal.bold("system"), for_output(system))?;
     }
-    writeln!(out, "\n{}\n{}", terminal.bold("prompt"), harmless(&entry.prompt))?;
-    writeln!(out, "\n{}\n{}", terminal.bold("answer"), harmless(&entry.response))?;
+    writeln!(out, "\n{}\n{}", terminal.bold("prompt"), for_output(&entry.prompt))?;
+    writeln!(out, "\n{}\n{}", terminal.bold("answer"), for_output(&entry.response))?;
     Ok(out.flush()?)
 }
 

@@ -8,6 +8,7 @@ use serde_json::{Map, Value as Json};
 use super::chart;
 use super::table;
 use crate::failure::Misuse;
+use crate::printer::for_output;
 use crate::terminal::Terminal;
 
 /// In which form results are printed.
@@ -119,7 +120,8 @@ fn separated(table: &Table, separator: char, out: &mut dyn Write) -> io::Result<
             text.to_owned()
         }
     };
-    let mut line = |fields: Vec<String>| writeln!(out, "{}", fields.join(&separator.to_string()));
+    let mut line =
+        |fields: Vec<String>| writeln!(out, "{}", for_output(&fields.join(&separator.to_string())));
     line(table.columns.iter().map(|name| field(name)).collect())?;
     table
         .rows
