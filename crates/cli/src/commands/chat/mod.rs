@@ -18,6 +18,7 @@ use crate::failure::{self, Hint as _};
 use crate::interrupt::Listening;
 use crate::limits;
 use crate::log::{self, Asked, LogArgs, Recorder};
+use crate::machine;
 use crate::printer::{Stream, harmless};
 use crate::session::{
     Answer, Measured, Message, ModelArgs, Role, SamplingArgs, Session, Timing, Timings, Watch,
@@ -238,6 +239,7 @@ impl<'t> Chat<'t> {
             start_to_first_token: ready + timing.first_token,
             n_threads: self.session.n_threads,
             bytes_per_token: self.session.model.bytes_per_token(),
+            peak_memory: machine::peak_memory(),
             timing,
         });
         let Some(answer) = answers.pop() else { return Ok(false) };

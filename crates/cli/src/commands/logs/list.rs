@@ -57,7 +57,8 @@ fn of_entry(entry: &Entry, width: usize, terminal: &Terminal) -> String {
     let indent = " ".repeat(ID + 2);
     let line = |mark: &str, text: &str| {
         let room = width.saturating_sub(ID + 2 + mark.len());
-        format!("{mark}{}", text::shortened(text::line(text).trim(), room))
+        let words: Vec<&str> = text.split_whitespace().collect();
+        format!("{mark}{}", text::shortened(&text::line(&words.join(" ")), room))
     };
     format!(
         "{}  {}\n{indent}{}\n{indent}{}",
