@@ -183,7 +183,7 @@ impl Asked<'_> {
         match self.constraint {
             Some(ConstraintText::Regex(regex)) => add("regex", Some(regex.as_str().into())),
             Some(ConstraintText::Grammar { text, .. }) => {
-                add("grammar", Some(text.as_str().into()))
+                add("grammar", Some(text.as_str().into()));
             }
             _ => {}
         }

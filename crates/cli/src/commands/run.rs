@@ -14,8 +14,8 @@ use crate::log::{self, Asked, LogArgs, Recorder};
 use crate::machine;
 use crate::printer::Printer;
 use crate::session::{
-    Answer, ConstraintArgs, Identity, Measured, Message, ModelArgs, SamplingArgs, Session, Timings,
-    Unwatched, explain_refusal, finish_name, generate,
+    Answer, ConstraintArgs, ConstraintText, Identity, Measured, Message, ModelArgs, SamplingArgs,
+    Session, Timings, Unwatched, explain_refusal, finish_name, generate,
 };
 use crate::terminal::Terminal;
 
@@ -156,33 +156,40 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
     let timings = Timings::new(&measured, limit);
     if args.json {
         let report = |answer| report(answer, args, &session, &sampling, max_tokens, &timings);
-        match &answers[..] {
-            [answer] => write_json(&report(answer), terminal)?,
-            answers => {
-                write_json(&answers.iter().map(report).collect::<Vec<_>>(), terminal)?;
-            }
-        }
+        write_reports(&answers.iter().map(report).collect::<Vec<_>>(), terminal)?;
     }
     if args.stats {
         timings.tell(terminal);
         terminal.note(&format!("seed     {}", sampling.seed));
     }
-    let asked = Asked {
-        command: "run",
-        session: &session,
-        model_args: &args.model,
-        messages: log::messages(args.system.as_deref(), &message),
-        sampling: &sampling,
-        stop: &args.sampling.stop,
-        max_tokens: args.max_tokens,
-        constraint: form.as_ref(),
-        raw: args.raw,
-        at,
-    };
+    let asked = asked(args, &session, &message, &sampling, form.as_ref(), at);
     let turns: Vec<_> = answers.iter().map(|answer| asked.turn(answer, &timing)).collect();
     Recorder::new(&args.log).record(None, &turns, terminal);
     let limited = args.max_tokens.is_some_and(|asked| asked <= room);
     answers.iter().try_for_each(|answer| tell_end(answer, limited, &session, terminal))
+}
+
+/// What was asked, for the log.
+fn asked<'a>(
+    args: &'a Args,
+    session: &'a Session,
+    message: &[Message],
+    sampling: &'a SamplingParams,
+    constraint: Option<&'a ConstraintText>,
+    at: SystemTime,
+) -> Asked<'a> {
+    Asked {
+        command: "run",
+        session,
+        model_args: &args.model,
+        messages: log::messages(args.system.as_deref(), message),
+        sampling,
+        stop: &args.sampling.stop,
+        max_tokens: args.max_tokens,
+        constraint,
+        raw: args.raw,
+        at,
+    }
 }
 
 /// The words, and after them what is on standard input, if it is not a terminal.
@@ -259,6 +266,14 @@ fn tell_end(
         _ => {}
     }
     Ok(())
+}
+
+/// Writes one answer by itself, and several as a list.
+fn write_reports(reports: &[Report<'_>], terminal: &Terminal) -> anyhow::Result<()> {
+    match reports {
+        [report] => write_json(report, terminal),
+        reports => write_json(&reports, terminal),
+    }
 }
 
 /// Writes a line of JSON: a token a line would be hard to read, and a line is easy to collect.

@@ -7,17 +7,20 @@ use crate::failure::Hint as _;
 use crate::log::LogArgs;
 use crate::session::Message;
 
+/// What the last conversation is called by.
+pub(super) const LAST: &str = "last";
+
 /// Finds it: by its identifier, or the last one.
 ///
 /// # Errors
 /// If there is none.
-pub(super) fn find(args: &LogArgs, id: Option<&str>) -> anyhow::Result<store::Conversation> {
+pub(super) fn find(args: &LogArgs, id: &str) -> anyhow::Result<store::Conversation> {
     let hint = "`mynah logs` shows what was kept";
     let Some(store) = args.database.open_existing()? else {
         let path = args.database.path()?;
         return Err(anyhow::anyhow!("nothing is kept yet in {}", path.display())).hint(hint);
     };
-    store.conversation(id).hint(hint)
+    store.conversation(Some(id).filter(|&id| id != LAST)).hint(hint)
 }
 
 /// Makes it the conversation that is had. Returns what it is known by.

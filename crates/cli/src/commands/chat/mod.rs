@@ -43,7 +43,8 @@ pub(crate) struct Args {
     load: Option<std::path::PathBuf>,
     /// Go on with a conversation that was kept: the last one, or the one that `mynah logs` shows
     #[arg(long = "continue", short = 'c', value_name = "ID", num_args = 0..=1, conflicts_with = "load")]
-    go_on: Option<Option<String>>,
+    #[arg(default_missing_value = kept::LAST)]
+    go_on: Option<String>,
     /// How many tokens an answer may have [default: what the context leaves]
     #[arg(long, short = 'n', value_name = "N", value_parser = at_least_one)]
     max_tokens: Option<usize>,
@@ -59,7 +60,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
     args.sampling.check()?;
     let saved = args.load.as_deref().map(Conversation::load).transpose()?;
-    let kept = args.go_on.as_ref().map(|id| kept::find(&args.log, id.as_deref())).transpose()?;
+    let kept = args.go_on.as_deref().map(|id| kept::find(&args.log, id)).transpose()?;
     let mut editor = Editor::new()?;
     let mut chat = Chat::open(args, saved, kept, terminal)?;
     chat.greet(matches!(editor, Editor::Terminal(_)));

@@ -47,13 +47,11 @@ pub(super) fn run(args: &Args, store: &Store, terminal: &Terminal) -> anyhow::Re
 fn of_entry(entry: &Entry, width: usize, terminal: &Terminal) -> String {
     let id = end_of(&entry.id);
     let time = minutes(&entry.datetime_utc);
-    let mut head = format!("{time}  {}", text::line(&entry.model));
-    if let Some(sample) = entry.sample.filter(|&sample| sample > 0) {
-        head += &format!("  sample {sample}");
-    }
-    if let Some(thread) = &entry.conversation {
-        head += &format!("  conversation {}", end_of(thread));
-    }
+    let mut head = vec![time, text::line(&entry.model)];
+    let sample = entry.sample.filter(|&sample| sample > 0);
+    head.extend(sample.map(|sample| format!("sample {sample}")));
+    head.extend(entry.conversation.as_ref().map(|id| format!("conversation {}", end_of(id))));
+    let head = head.join("  ");
     let indent = " ".repeat(ID + 2);
     let line = |mark: &str, text: &str| {
         let room = width.saturating_sub(ID + 2 + mark.len());

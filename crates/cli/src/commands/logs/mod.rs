@@ -191,8 +191,8 @@ mod tests {
         assert_eq!(since("2026-03-01"), Ok(at(1_772_323_200)));
         assert_eq!(since("2026-03-01T12:00:00"), Ok(at(1_772_366_400)));
         assert_eq!(since("2026-03-01 12:00:00"), Ok(at(1_772_366_400)));
-        assert_eq!(since("12h"), Ok(Since::Ago(Duration::from_secs(43_200))));
-        assert_eq!(since("2w"), Ok(Since::Ago(Duration::from_secs(1_209_600))));
+        assert_eq!(since("12h"), Ok(Since::Ago(Duration::from_hours(12))));
+        assert_eq!(since("2w"), Ok(Since::Ago(Duration::from_hours(14 * 24))));
         for wrong in ["", "yesterday", "7", "d", "7m", "-7d", "99999999999999999999d", "日"] {
             assert!(since(wrong).is_err(), "{wrong}");
         }

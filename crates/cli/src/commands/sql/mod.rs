@@ -120,7 +120,7 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
         Ok(tables) => tables,
         Err(error) => return explain(error, &sql, args),
     };
-    output::print(&tables, Format::new(args.json, args.csv, args.tsv, args.table), terminal)?;
+    output::print(&tables, Format::of(args), terminal)?;
     if tables.iter().any(|table| table.is_cut) {
         terminal.note(&format!("there are more rows than {}; --limit N shows more", args.limit));
     }

@@ -24,12 +24,12 @@ pub(super) enum Format {
 }
 
 impl Format {
-    pub(super) fn new(json: bool, csv: bool, tsv: bool, table: bool) -> Self {
-        match (json, csv, tsv, table) {
-            (true, ..) => Self::Json,
-            (_, true, ..) => Self::Separated(','),
-            (_, _, true, _) => Self::Separated('\t'),
-            (.., true) => Self::Table,
+    pub(super) fn of(args: &super::Args) -> Self {
+        match args {
+            super::Args { json: true, .. } => Self::Json,
+            super::Args { csv: true, .. } => Self::Separated(','),
+            super::Args { tsv: true, .. } => Self::Separated('\t'),
+            super::Args { table: true, .. } => Self::Table,
             _ => Self::Drawn,
         }
     }
@@ -107,7 +107,9 @@ pub(super) fn plain(value: &Value) -> String {
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
-    let digits: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).unwrap_or('?');
+    let digits: String =
+        bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect();
     format!("x'{digits}'")
 }
 
