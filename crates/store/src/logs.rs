@@ -207,7 +207,7 @@ fn query_of(filter: &Filter) -> (String, Vec<Value>) {
     let (mut join, mut order) = ("", "t.id desc");
     let mut condition = |sql: &str, value: Value| {
         values.push(value);
-        conditions.push(sql.replace("?", &format!("?{}", values.len())));
+        conditions.push(sql.replace('?', &format!("?{}", values.len())));
     };
     if let Some(since) = filter.since {
         condition("t.datetime_utc >= ?", crate::time::to_text(since).into());

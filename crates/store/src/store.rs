@@ -135,3 +135,32 @@ fn create(path: &Path, now: SystemTime) -> Result<(), Error> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_and_a_busy_file_are_told_from_other_faults() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("mynah.db");
+        let mut store = Store::open(&path, SystemTime::UNIX_EPOCH).unwrap();
+        let other = Connection::open(&path).unwrap();
+        other.execute_batch("begin immediate").unwrap();
+        store.connection.busy_timeout(Duration::ZERO).unwrap();
+        let error = store.set_setting("name", "value").unwrap_err();
+        assert!(matches!(error, Error::Busy { .. }), "{error:?}");
+        assert_eq!(store.setting("name").unwrap(), None, "reading goes on meanwhile");
+        drop(other);
+        store.set_setting("name", "value").unwrap();
+        let pages: i64 =
+            store.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
+        store
+            .connection
+            .pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
+            .unwrap();
+        let error = store.set_setting("name", &"long ".repeat(10_000)).unwrap_err();
+        assert!(matches!(error, Error::Full { .. }), "{error:?}");
+        assert_eq!(store.setting("name").unwrap().as_deref(), Some("value"), "nothing is lost");
+    }
+}

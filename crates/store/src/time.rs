@@ -37,9 +37,11 @@ pub(crate) fn from_milliseconds(ms: f64) -> Option<Duration> {
 mod tests {
     use super::*;
 
+    const QUARTER: Duration = Duration::from_millis(250);
+
     #[test]
     fn times_are_written_as_python_writes_them_and_read_back() {
-        let time = SystemTime::UNIX_EPOCH + Duration::from_micros(1_772_366_400_250_000);
+        let time = SystemTime::UNIX_EPOCH + Duration::from_hours(492_324) + QUARTER;
         assert_eq!(to_text(time), "2026-03-01T12:00:00.250000+00:00");
         assert_eq!(from_text(&to_text(time)), Some(time));
         assert_eq!(from_text("2026-03-01 12:00:00.250000"), Some(time));

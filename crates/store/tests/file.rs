@@ -1,5 +1,7 @@
 //! The file itself: its versions, what it refuses, copies of it, and what deleting leaves.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 mod support;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! Experiments, samples and judgements: what is kept is read back, and nothing is kept twice.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 mod support;
 
 use std::collections::HashSet;

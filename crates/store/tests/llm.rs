@@ -2,6 +2,8 @@
 //!
 //! `fixtures/store/llm-0.36.json` is what `llm` itself makes; `dev/reference/llm_logs.py` made it.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 mod support;
 
 use std::time::Duration;
@@ -112,7 +114,7 @@ fn a_conversation_is_kept_as_it_keeps_it() {
     let connection = Connection::open(&path).unwrap();
     let rows = |sql: &str| {
         let mut statement = connection.prepare(sql).unwrap();
-        let names: Vec<String> = statement.column_names().into_iter().map(str::to_owned).collect();
+        let names: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let mut rows = statement.query([]).unwrap();
         let mut all = Vec::new();
         while let Some(row) = rows.next().unwrap() {

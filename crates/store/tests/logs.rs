@@ -1,5 +1,7 @@
 //! Listing and searching what was kept.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 mod support;
 
 use mynah_store::{Error, Filter, Message, Role, Store, Turn};

@@ -1,6 +1,8 @@
 //! Several processes at once, and one that is killed. The processes are real: this program, started
 //! again.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 mod support;
 
 use std::io::{BufRead as _, BufReader, Lines};

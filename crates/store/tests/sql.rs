@@ -1,5 +1,7 @@
 //! Questions in SQL, friendly and hostile.
 
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
 mod support;
 
 use std::path::PathBuf;

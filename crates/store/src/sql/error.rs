@@ -14,7 +14,7 @@ pub enum SqlError {
         offset: Option<usize>,
     },
     /// It would do more than read.
-    #[error("only reading is allowed here: {message}")]
+    #[error("only reading is allowed here{}", details(message))]
     Forbidden {
         /// What SQLite says.
         message: String,
@@ -43,6 +43,14 @@ pub enum SqlError {
     /// The file cannot be read.
     #[error("the query failed")]
     Sqlite(#[source] rusqlite::Error),
+}
+
+/// What SQLite says beyond that something is not allowed.
+fn details(message: &str) -> String {
+    match message {
+        "" | "not authorized" | "authorization denied" => String::new(),
+        message => format!(": {message}"),
+    }
 }
 
 impl SqlError {

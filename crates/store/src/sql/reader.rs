@@ -166,8 +166,7 @@ impl Reader {
         statement: &mut Statement<'_>,
         room: &mut usize,
     ) -> Result<Table, Option<rusqlite::Error>> {
-        let columns: Vec<String> =
-            statement.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = statement.column_names().map(str::to_owned).collect();
         let mut table = Table { columns, rows: Vec::new(), is_cut: false };
         let mut rows = statement.raw_query();
         while let Some(row) = rows.next().map_err(Some)? {

@@ -113,8 +113,8 @@ mod tests {
             (&["bar_label", "bar_quantity"], &[text.clone(), Value::Real(f64::INFINITY)]),
             (&["bar_label", "bar_quantity", "x"], &[text.clone(), n.clone(), n.clone()]),
             (&["completed_count", "total_count"], &[Value::Integer(-1), n.clone()]),
-            (&["label"], &[text.clone()]),
-            (&["Markdown"], &[text.clone()]),
+            (&["label"], std::slice::from_ref(&text)),
+            (&["Markdown"], std::slice::from_ref(&text)),
         ] {
             assert_eq!(table(columns, &[row]).shape(), Shape::Table, "{columns:?}");
         }

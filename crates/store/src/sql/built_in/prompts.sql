@@ -1,5 +1,6 @@
 select
-    count(*) as times,
+    -- A prompt that was given for several samples was asked once.
+    count(distinct t.thread_id || t.parent_message_hash) as times,
     max(substr(t.datetime_utc, 1, 10)) as last,
     q.prompt as prompt
 from turn_search as q
