@@ -16,6 +16,7 @@ mod rm;
 mod run;
 mod show;
 mod sql;
+mod r#try;
 
 use crate::terminal::Terminal;
 
@@ -43,6 +44,7 @@ commands! {
     Run => run,
     Chat => chat,
     Embed => embed,
+    Try => r#try,
     Bench => bench,
     Logs => logs,
     Sql => sql,
