@@ -157,6 +157,7 @@ pub fn execute(
     let (resumed, failures, cost) = (floor.resumed, floor.failures, floor.cost);
     let monitor = floor.monitor.take();
     let samples = floor.into_samples();
-    let Findings { findings, analysed } = Findings::of(experiment, &samples, monitor.as_ref(), &ended);
+    let Findings { findings, analysed } =
+        Findings::of(experiment, &samples, monitor.as_ref(), &ended);
     Ok(ModelResults { model, samples, analysed, resumed, failures, cost, ended, findings })
 }

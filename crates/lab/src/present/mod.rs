@@ -33,7 +33,23 @@ pub fn results_text(results: &Results, width: usize) -> String {
         text.push('\n');
     }
     text.push_str(&forest::forest(results, width));
+    text.push('\n');
+    text.push_str(&prompts(results));
     text
+}
+
+/// Which prompt is called what; not for crossed factors, whose names say it.
+fn prompts(results: &Results) -> String {
+    let experiment = &results.experiment;
+    let mut text = String::new();
+    for arm in experiment.arms.iter().filter(|arm| arm.levels.is_empty()) {
+        if let Some(wording) = arm.wordings.first() {
+            let prompt =
+                clean(&wording.prompt.source().split_whitespace().collect::<Vec<_>>().join(" "));
+            text += &format!("  {}  {prompt}\n", clean(&arm.name));
+        }
+    }
+    text + &format!("  design {}\n", results.design)
 }
 
 /// What has to be known beside the numbers.

@@ -4,7 +4,8 @@ use super::{Answer, Desk, Finish, Identity, Request, RespondError, Responder, Sa
 
 /// Answers by a function of the request; an `Err` of it is a request that failed.
 ///
-/// Keeps `width` requests in flight and gives the latest back first, as a responder may.
+/// Keeps `width` requests in flight and answers now the latest, now the oldest of them, as a
+/// responder may.
 pub struct Script<F> {
     width: usize,
     answer: F,
@@ -23,14 +24,18 @@ impl<F: FnMut(&Request) -> Result<String, String>> Responder for Script<F> {
     }
 
     fn respond(&mut self, sampling: &Sampling, desk: &mut dyn Desk) -> Result<(), RespondError> {
-        let mut flying: Vec<Request> = Vec::new();
+        let (mut flying, mut latest): (Vec<Request>, bool) = (Vec::new(), false);
         loop {
             while flying.len() < self.width
                 && let Some(request) = desk.next()
             {
                 flying.push(request);
             }
-            let Some(request) = flying.pop() else { return Ok(()) };
+            if flying.is_empty() {
+                return Ok(());
+            }
+            latest = !latest;
+            let request = flying.remove(if latest { flying.len() - 1 } else { 0 });
             if desk.is_stopped() {
                 return Ok(());
             }
