@@ -13,7 +13,10 @@ pub mod check;
 pub mod design;
 pub mod execute;
 pub mod experiment;
+pub mod judge;
 pub mod outcome;
 pub mod respond;
 pub mod results;
 pub mod statistics;
+#[cfg(test)]
+pub(crate) mod testing;
