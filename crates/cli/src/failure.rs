@@ -30,6 +30,18 @@ impl fmt::Display for Misuse {
 
 impl std::error::Error for Misuse {}
 
+/// The command did its work, and what was required of the result did not come out.
+#[derive(Debug)]
+pub(crate) struct Unmet(pub(crate) String);
+
+impl fmt::Display for Unmet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unmet {}
+
 /// Something that the person can do about an error, added to it with [`Hint::hint`].
 #[derive(Debug)]
 struct Hinted {
@@ -71,11 +83,26 @@ pub(crate) fn report(error: &anyhow::Error, terminal: &Terminal) -> ExitCode {
         return ExitCode::from(130);
     }
     tell(error, terminal);
+    if caused_by::<Unmet>(error) {
+        return ExitCode::from(100);
+    }
     ExitCode::from(if caused_by::<Misuse>(error) { 2 } else { 1 })
 }
 
 /// Tells the person what went wrong and what can be done about it.
 pub(crate) fn tell(error: &anyhow::Error, terminal: &Terminal) {
+    terminal.error(&message(error));
+    tell_hint(error, terminal);
+}
+
+/// Tells the person what went wrong beside what they asked for, which goes on.
+pub(crate) fn warn(error: &anyhow::Error, terminal: &Terminal) {
+    terminal.warning(&message(error));
+    tell_hint(error, terminal);
+}
+
+/// What went wrong and why.
+fn message(error: &anyhow::Error) -> String {
     let mut message = String::new();
     for cause in error.chain().map(ToString::to_string) {
         // An error that only passes its cause on says the same again.
@@ -87,7 +114,10 @@ pub(crate) fn tell(error: &anyhow::Error, terminal: &Terminal) {
         }
         message.push_str(&cause);
     }
-    terminal.error(&message);
+    message
+}
+
+fn tell_hint(error: &anyhow::Error, terminal: &Terminal) {
     if let Some(hint) = error.chain().find_map(hint_of) {
         terminal.hint(&hint);
     }
@@ -112,6 +142,9 @@ fn hint_of(error: &(dyn std::error::Error + 'static)) -> Option<String> {
         return Some(hinted.hint.clone());
     }
     if let Some(error) = error.downcast_ref::<mynah_hub::Error>() {
+        return error.hint();
+    }
+    if let Some(error) = error.downcast_ref::<mynah_store::Error>() {
         return error.hint();
     }
     if let Some(error) = error.downcast_ref::<mynah_hub::ReferenceError>() {

@@ -15,6 +15,7 @@ pub mod execute;
 pub mod experiment;
 pub mod judge;
 pub mod outcome;
+pub mod present;
 pub mod respond;
 pub mod results;
 pub mod statistics;

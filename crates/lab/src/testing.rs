@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::check::{Checked, make};
 use crate::design::Cell;
 use crate::execute::Sample;
-use crate::experiment::{Arm, Budget, Experiment, Input, Template, Wording};
+use crate::experiment::{Arm, Budget, Compared, Experiment, Input, Template, Wording};
 use crate::outcome::Question;
 use crate::respond::{Answer, Finish, Sampling};
 
@@ -49,6 +49,7 @@ pub(crate) fn experiment(inputs: usize, repeats: usize, checks: Vec<Checked>) ->
             alpha: 0.05,
             lower_is_better: false,
         },
+        compared: Compared { factor: None },
         early: false,
         budget: Budget::default(),
         requirement: None,

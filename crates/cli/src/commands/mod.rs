@@ -8,12 +8,15 @@ mod completions;
 mod convert;
 mod embed;
 mod list;
+mod logs;
 mod man;
 mod pull;
 mod quantize;
 mod rm;
 mod run;
 mod show;
+mod sql;
+mod r#try;
 
 use crate::terminal::Terminal;
 
@@ -41,7 +44,10 @@ commands! {
     Run => run,
     Chat => chat,
     Embed => embed,
+    Try => r#try,
     Bench => bench,
+    Logs => logs,
+    Sql => sql,
     Pull => pull,
     List => list,
     Show => show,

@@ -1,10 +1,21 @@
 //! An experiment: everything that is decided before the first sample.
 
+mod build;
+mod draft;
+mod fault;
+mod file;
+mod formats;
+mod inputs;
 mod template;
+#[cfg(test)]
+mod tests;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+pub use draft::{Draft, FactorDraft, InputsDraft, MAX_TOKENS, Spot, VariantDraft};
+pub use fault::{Fault, Source};
+pub use file::read;
 pub use template::{Template, TemplateFault};
 
 use crate::check::Checked;
@@ -14,7 +25,7 @@ use crate::respond::{Prompt, Sampling};
 
 /// What is compared, on what, how often, and what would matter.
 ///
-/// Made by [`file`](crate::experiment) or from the command line; valid once it exists. Its JSON is
+/// Made by [`Draft::build`] from a file or a command line; valid once it exists. Its JSON is
 /// what the design's hash is taken of, so that everything which could change the result is in it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Experiment {
@@ -38,6 +49,8 @@ pub struct Experiment {
     pub seed: u64,
     /// What is asked of the answers; the primary comparison is of the first.
     pub checks: Vec<Checked>,
+    /// What the question's two sides are.
+    pub compared: Compared,
     /// The comparison that decides.
     pub question: Question,
     /// Whether the run may end as soon as the question is answered.
@@ -48,6 +61,13 @@ pub struct Experiment {
     pub requirement: Option<Requirement>,
     /// Whether the two arms are the same prompt: nothing may be found.
     pub is_aa: bool,
+}
+
+/// What the two sides of the question are numbers of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Compared {
+    /// Levels of this factor, averaged over the others; arms if absent.
+    pub factor: Option<usize>,
 }
 
 /// A variant.
@@ -118,6 +138,16 @@ pub enum Wanted {
 }
 
 impl Wanted {
+    /// The one that people call so.
+    pub fn named(name: &str) -> Option<Self> {
+        match name {
+            "better" => Some(Self::Better),
+            "not worse" | "not-worse" | "not_worse" => Some(Self::NotWorse),
+            "equivalent" => Some(Self::Equivalent),
+            _ => None,
+        }
+    }
+
     /// Whether a verdict is good enough.
     pub fn accepts(self, verdict: Verdict) -> bool {
         match self {
@@ -141,6 +171,21 @@ impl Experiment {
     /// How many samples of each arm and input make a whole: wordings times repeats.
     pub fn samples_per_input(&self) -> usize {
         self.n_wordings() * self.repeats
+    }
+
+    /// Which side of a comparison an arm stands on: itself, or its level of the compared factor.
+    pub fn side(&self, arm: usize) -> usize {
+        self.compared.factor.map_or(arm, |factor| self.arms[arm].levels[factor])
+    }
+
+    /// What the sides of comparisons are called, in their order.
+    pub fn sides(&self) -> Vec<String> {
+        match self.compared.factor.map(|factor| &self.factors[factor]) {
+            Some(factor) => {
+                factor.levels.iter().map(|level| format!("{}={level}", factor.name)).collect()
+            }
+            None => self.arms.iter().map(|arm| arm.name.clone()).collect(),
+        }
     }
 
     /// How many wordings every arm has.
@@ -227,18 +272,4 @@ fn distance(a: &str, b: &str) -> usize {
         before = std::mem::replace(&mut last, row);
     }
     last[b.len()]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_near_name_is_suggested() {
-        let names = ["variant", "inputs", "sampling"];
-        assert_eq!(suggest("varaint", &names), Some("variant"));
-        assert_eq!(suggest("input", &names), Some("inputs"));
-        assert_eq!(suggest("zebra", &names), None);
-        assert_eq!(suggest("", &names), None);
-    }
 }

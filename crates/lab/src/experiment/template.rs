@@ -16,8 +16,10 @@ pub struct Template {
     parts: Vec<Part>,
 }
 
+/// A piece of a template.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
+pub(super) enum Part {
+    /// A text as it is.
     Text(String),
     /// A variable, and where its name stands in the source.
     Variable(String, Range<usize>),
@@ -86,6 +88,41 @@ impl Template {
         })
     }
 
+    /// Puts templates in the places of variables; what `template` does not know stays a variable.
+    #[must_use]
+    pub fn fill<'t>(&self, template: impl Fn(&str) -> Option<&'t Self>) -> Self {
+        let mut filled = Vec::new();
+        for part in &self.parts {
+            let replaced = match part {
+                Part::Variable(name, _) => template(name),
+                Part::Text(_) => None,
+            };
+            match replaced {
+                Some(template) => filled.extend(template.parts.iter().cloned()),
+                None => filled.push(part.clone()),
+            }
+        }
+        Self::of_parts(filled)
+    }
+
+    /// Its texts and variables, in order.
+    pub(super) fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// A template of these texts and variables; texts side by side become one.
+    pub(super) fn of_parts(parts: Vec<Part>) -> Self {
+        let mut joined: Vec<Part> = Vec::new();
+        for part in parts {
+            match (joined.last_mut(), part) {
+                (Some(Part::Text(text)), Part::Text(more)) => text.push_str(&more),
+                (_, Part::Text(text)) if text.is_empty() => {}
+                (_, part) => joined.push(part),
+            }
+        }
+        Self { source: joined.iter().map(Part::written).collect(), parts: joined }
+    }
+
     /// Puts values in; what `value` does not know stays as it was written.
     pub fn render(&self, value: impl Fn(&str) -> Option<String>) -> String {
         let part = |part: &Part| match part {
@@ -93,6 +130,16 @@ impl Template {
             Part::Variable(name, _) => value(name).unwrap_or_else(|| format!("{{{{{name}}}}}")),
         };
         self.parts.iter().map(part).collect()
+    }
+}
+
+impl Part {
+    /// The part as it is written in a template.
+    fn written(&self) -> String {
+        match self {
+            Self::Text(text) => text.replace("{{", r"\{{"),
+            Self::Variable(name, _) => format!("{{{{{name}}}}}"),
+        }
     }
 }
 
@@ -123,6 +170,15 @@ mod tests {
         assert_eq!(render("{% if %} {#} {x} $x }} {"), "{% if %} {#} {x} $x }} {");
         assert_eq!(render(r"\{{x}} \\frac{1}{2}"), r"{{x}} \\frac{1}{2}");
         assert_eq!(render("{{unknown}}"), "{{unknown}}");
+    }
+
+    #[test]
+    fn templates_are_filled_with_templates() {
+        let template = Template::new(r"{{a}}Say {{text}} \{{b}}.").unwrap();
+        let please = Template::new("Please, {{who}}! ").unwrap();
+        let filled = template.fill(|name| (name == "a").then_some(&please));
+        assert_eq!(filled.source(), r"Please, {{who}}! Say {{text}} \{{b}}.");
+        assert_eq!(Template::new(filled.source()).unwrap().render(|_| Some("x".into())), "Please, x! Say x {{b}}.");
     }
 
     #[test]

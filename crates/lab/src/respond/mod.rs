@@ -4,12 +4,15 @@
 //! hands each answer back as soon as it is whole, in any order. So a batch stays full over the
 //! bounds of inputs and arms, and whoever sits behind the desk may stop at any moment.
 
+pub mod endpoint;
+mod local;
 mod script;
 
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub use local::{Local, Tokenize};
 pub use script::Script;
 
 /// How answers are drawn; what is absent is as the model's makers recommend.
