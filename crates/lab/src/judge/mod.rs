@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 pub use calibrate::{Calibrated, Method};
-pub use labels::{Label, LabelFault, Labels};
+pub use labels::{Choice, Label, LabelFault, Labels, Said};
 
 use crate::analysis::judge::{Judgement, Reliability, reliability};
 use crate::check::{Outcome, Tools};

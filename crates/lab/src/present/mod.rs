@@ -3,9 +3,9 @@
 //! Nothing here knows what kind of terminal it is; texts from models and files are made harmless.
 
 mod forest;
-mod numbers;
+pub(crate) mod numbers;
 mod outlook;
-mod sentence;
+pub(crate) mod sentence;
 mod table;
 #[cfg(test)]
 mod tests;
