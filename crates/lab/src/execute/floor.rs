@@ -1,6 +1,6 @@
 //! The desk at which samples are given out and taken in.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use super::{Company, ExecuteError, Sample, Tally};
@@ -38,10 +38,14 @@ pub(super) struct Floor<'r> {
     pub(super) error: Option<ExecuteError>,
 }
 
-/// Inputs in the order in which they are begun, and how many of their samples are missing.
+/// Inputs in the order in which they are begun.
+#[derive(Default)]
 struct Inputs {
     order: Vec<usize>,
+    /// How many samples of an input are missing.
     missing: BTreeMap<usize, usize>,
+    /// The places of an input's samples.
+    places: BTreeMap<usize, Vec<usize>>,
     /// The first one that was not looked at yet.
     next: usize,
 }
@@ -49,13 +53,14 @@ struct Inputs {
 impl<'r> Floor<'r> {
     pub(super) fn new(experiment: &'r Experiment, company: Company<'r>) -> Self {
         let cells = affordable(experiment);
-        let mut inputs = Inputs { order: Vec::new(), missing: BTreeMap::new(), next: 0 };
-        for cell in &cells {
-            let missing = inputs.missing.entry(cell.input).or_insert_with(|| {
+        let mut inputs = Inputs::default();
+        for (place, cell) in cells.iter().enumerate() {
+            let places = inputs.places.entry(cell.input).or_insert_with(|| {
                 inputs.order.push(cell.input);
-                0
+                Vec::new()
             });
-            *missing += 1;
+            places.push(place);
+            *inputs.missing.entry(cell.input).or_default() += 1;
         }
         let question = &experiment.question;
         let early = Question { alpha: question.alpha * EARLY_SHARE, ..*question };
@@ -148,7 +153,8 @@ impl<'r> Floor<'r> {
                 return;
             }
             self.inputs.next += 1;
-            let of_input = self.samples.iter().flatten().filter(|sample| sample.cell.input == input);
+            let places = self.inputs.places.get(&input).into_iter().flatten();
+            let of_input = places.filter_map(|&place| self.samples[place].as_ref());
             let observations: Vec<_> =
                 of_input.map(|sample| observation(self.experiment, sample, 0)).collect();
             let scale = self.experiment.checks[0].check.scale();
@@ -195,14 +201,15 @@ fn affordable(experiment: &Experiment) -> Vec<Cell> {
     let Some(most) = experiment.budget.samples.filter(|&most| most < cells.len()) else {
         return cells;
     };
-    let mut order = Vec::new();
+    // Whichever inputs the schedule begins with: their order is random.
+    let (most, mut begun) = ((most / per_input).max(1), HashSet::new());
     for cell in &cells {
-        if !order.contains(&cell.input) {
-            order.push(cell.input);
+        if begun.len() == most {
+            break;
         }
+        begun.insert(cell.input);
     }
-    order.truncate((most / per_input).max(1));
-    cells.retain(|cell| order.contains(&cell.input));
+    cells.retain(|cell| begun.contains(&cell.input));
     cells
 }
 
