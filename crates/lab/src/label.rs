@@ -251,7 +251,8 @@ mod tests {
     fn sides_are_random_and_nothing_is_asked_that_is_no_question() {
         let mut sitting = Sitting::new(answers(200), ARMS, &[], 1);
         let labels = label(&mut sitting, 1000);
-        let is_left = |label: &&Label| matches!(&label.said, Said::Pair { left, .. } if left == "loud");
+        let is_left =
+            |label: &&Label| matches!(&label.said, Said::Pair { left, .. } if left == "loud");
         let left = labels.iter().filter(is_left).count();
         // Four standard deviations of 199 coins.
         assert!(left.abs_diff(100) < 29, "{left}");

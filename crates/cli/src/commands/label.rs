@@ -58,7 +58,8 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
     let arms = arms(&design, args.variants.as_deref())?;
     let arms = [arms[0].as_str(), arms[1].as_str()];
     let (ids, answers) = answers(&store, &id, &design)?;
-    let file = args.labels.clone().unwrap_or_else(|| format!("{}.labels.jsonl", args.experiment).into());
+    let file =
+        args.labels.clone().unwrap_or_else(|| format!("{}.labels.jsonl", args.experiment).into());
     let mut labels = read(&file)?;
     let ties = same(&answers, arms);
     // The experiment's seed, so that everybody who labels it sees the same order.
@@ -109,7 +110,8 @@ fn arms(design: &Value, named: Option<&[String]>) -> anyhow::Result<[String; 2]>
         for name in [one, other] {
             if !names.contains(&name.as_str()) {
                 let message = format!("the experiment has no variant {name}");
-                return Err(anyhow::anyhow!(message)).hint(format!("there are {}", names.join(", ")));
+                return Err(anyhow::anyhow!(message))
+                    .hint(format!("there are {}", names.join(", ")));
             }
         }
         return Ok([one.clone(), other.clone()]);
@@ -237,7 +239,9 @@ fn wrapped(answer: &str, columns: usize) -> Vec<String> {
 
 fn key(terminal: &Terminal) -> anyhow::Result<Key> {
     loop {
-        let Some(line) = terminal.ask("1, 2, = alike, s skip, q end: ")? else { return Ok(Key::Quit) };
+        let Some(line) = terminal.ask("1, 2, = alike, s skip, q end: ")? else {
+            return Ok(Key::Quit);
+        };
         let mut typed = line.trim().chars();
         if let (Some(key), None) = (typed.next().and_then(Key::of), typed.next()) {
             return Ok(key);
@@ -278,7 +282,8 @@ mod tests {
 
     #[test]
     fn lines_fit_their_column_whatever_stands_in_them() {
-        let hostile = "short\n".to_owned() + &"x".repeat(50) + " 火车今天会比计划晚到 \u{1b}[31m word";
+        let hostile =
+            "short\n".to_owned() + &"x".repeat(50) + " 火车今天会比计划晚到 \u{1b}[31m word";
         for line in wrapped(&hostile, 20) {
             assert!(text::width(&line) <= 20, "{line:?}");
             assert!(!line.contains('\u{1b}'));

@@ -144,7 +144,8 @@ mod tests {
     #[test]
     fn a_file_of_tests_is_put_beside_it() {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("t.py"), "import answer\nassert answer.double(1) == 2").unwrap();
+        fs::write(folder.path().join("t.py"), "import answer\nassert answer.double(1) == 2")
+            .unwrap();
         let keys = json!({"command": "python3 t.py", "tests": "t.py", "language": "python"});
         let check = make("code", object(keys), folder.path().to_owned()).unwrap().check;
         let seen = look(&*check, Value::Null, DOUBLE, &mut NoTools).unwrap();
@@ -164,7 +165,10 @@ mod tests {
     #[test]
     fn paths_out_of_the_folder_are_refused() {
         for file in ["../x.py", "/tmp/x.py", "a/b.py", "", ".."] {
-            assert_eq!(fault("code", json!({"command": "x", "file": file})).key.as_deref(), Some("file"));
+            assert_eq!(
+                fault("code", json!({"command": "x", "file": file})).key.as_deref(),
+                Some("file")
+            );
         }
         fault("code", json!({"command": "x", "tests": "missing.py"}));
     }

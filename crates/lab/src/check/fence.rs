@@ -62,7 +62,8 @@ mod tests {
 
     #[test]
     fn blocks_are_found_with_their_language() {
-        let text = "a\n```Python title=x\nprint(1)\n```\nb\n~~~\nx\n~~~\n    indented\n- i\n  ```rs\n  y";
+        let text =
+            "a\n```Python title=x\nprint(1)\n```\nb\n~~~\nx\n~~~\n    indented\n- i\n  ```rs\n  y";
         let found = blocks(text);
         let block = |language: &str, code: &str| Block {
             language: language.to_owned(),

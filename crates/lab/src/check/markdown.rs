@@ -31,7 +31,8 @@ const ELEMENTS: [&str; 11] = [
     "link",
     "emphasis",
     "strong",
-    "rule", "html",
+    "rule",
+    "html",
 ];
 
 struct Markdown {

@@ -70,7 +70,8 @@ impl Check for Number {
 /// point, an exponent. A sign counts where it cannot be a dash: "3-4" ends on 4.
 fn last(text: &str) -> Option<f64> {
     static NUMBER: LazyLock<Option<Regex>> = LazyLock::new(|| {
-        let pattern = "(?:\\d{1,3}(?:[,\u{202f}\u{2009}]\\d{3})+|\\d+)(?:\\.\\d+)?(?:[eE][-+]?\\d+\\b)?";
+        let pattern =
+            "(?:\\d{1,3}(?:[,\u{202f}\u{2009}]\\d{3})+|\\d+)(?:\\.\\d+)?(?:[eE][-+]?\\d+\\b)?";
         Regex::new(pattern).ok()
     });
     let found = NUMBER.as_ref()?.find_iter(text).last()?;

@@ -59,7 +59,8 @@ impl Program {
         let is_path = program.components().count() > 1 && program.is_relative();
         let program = if is_path { beside.join(program) } else { program.to_owned() };
         // Relative to a folder that is left, it would no longer be found.
-        let program = if is_path { std::path::absolute(&program).unwrap_or(program) } else { program };
+        let program =
+            if is_path { std::path::absolute(&program).unwrap_or(program) } else { program };
         let mut command = Command::new(program);
         command.args(&self.command[1..]);
         if !folder.as_os_str().is_empty() {

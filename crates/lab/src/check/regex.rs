@@ -76,9 +76,17 @@ mod tests {
         assert!(!passes("regex", json!({"pattern": "^yes$"}), "oh yes"));
         assert!(passes("regex", json!({"pattern": "yes|no", "whole": true}), " yes\n"));
         assert!(!passes("regex", json!({"pattern": "yes|no", "whole": true}), "yes, no"));
-        assert!(passes("regex", json!({"pattern": "straße", "ignore_case": true}), "STRASSE Straße"));
+        assert!(passes(
+            "regex",
+            json!({"pattern": "straße", "ignore_case": true}),
+            "STRASSE Straße"
+        ));
         // Would take forever with back-tracking.
-        assert!(!passes("regex", json!({"pattern": "(a+)+$"}), &format!("{}b", "a".repeat(100_000))));
+        assert!(!passes(
+            "regex",
+            json!({"pattern": "(a+)+$"}),
+            &format!("{}b", "a".repeat(100_000))
+        ));
     }
 
     #[test]

@@ -51,7 +51,8 @@ impl Check for Similarity {
         if answer.len() != wanted.len() {
             return Err("the embeddings differ in length".to_owned());
         }
-        let cosine: f64 = answer.iter().zip(wanted).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
+        let cosine: f64 =
+            answer.iter().zip(wanted).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
         // Rounding can carry it out of its bounds.
         let cosine = cosine.clamp(-1.0, 1.0);
         Ok(match self.min {

@@ -98,7 +98,10 @@ mod tests {
         assert_eq!(own("It is Oslo.").value, 1.0);
         assert_eq!(own("It is Bergen.").reason, "\"Oslo\" is not in it");
         let year = outcome("equals", json!({"field": "year"}), json!({"year": 1905}), "1905");
-        assert_eq!((year.value, outcome("equals", json!({"text": 3}), Value::Null, "3").value), (1.0, 1.0));
+        assert_eq!(
+            (year.value, outcome("equals", json!({"text": 3}), Value::Null, "3").value),
+            (1.0, 1.0)
+        );
         assert!(fault("contains", json!({"text": "a", "field": "b"})).message.contains("exclude"));
     }
 }

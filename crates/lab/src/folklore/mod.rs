@@ -69,11 +69,11 @@ impl Belief {
     /// # Errors
     /// Never, as tests read them; the fault of the reader is handed on all the same.
     pub fn draft(&self) -> Result<Draft, Fault> {
-        let source =
-            Source { name: format!("{}.toml", self.id), text: self.experiment.clone() };
+        let source = Source { name: format!("{}.toml", self.id), text: self.experiment.clone() };
         read(source, &|name| {
             let file = FILES.iter().find(|(known, _)| *known == name);
-            file.map(|(_, text)| (*text).to_owned()).ok_or_else(|| "there is no such file".to_owned())
+            file.map(|(_, text)| (*text).to_owned())
+                .ok_or_else(|| "there is no such file".to_owned())
         })
     }
 
@@ -128,7 +128,8 @@ pub fn html(seen: &[(Belief, Results)]) -> String {
     // Writing to memory does not fail.
     let _ = head("Folk wisdom about prompts", &mut page);
     let mut page = String::from_utf8_lossy(&page).into_owned();
-    let lines: Vec<Line> = seen.iter().flat_map(|(belief, results)| belief.lines(results)).collect();
+    let lines: Vec<Line> =
+        seen.iter().flat_map(|(belief, results)| belief.lines(results)).collect();
     page += "<main><h1>Folk wisdom about prompts</h1><p class=\"note\">Differences from the plain \
         prompt: in points for right and wrong, in per cent of the control for lengths and where the \
         publication is in per cent. Circles: this model. Diamonds: published.</p>";
@@ -136,7 +137,8 @@ pub fn html(seen: &[(Belief, Results)]) -> String {
     page += "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Beliefs\"><table><thead><tr>\
         <th scope=\"col\">belief</th><th scope=\"col\">here</th><th scope=\"col\">published</th></tr></thead><tbody>";
     for (belief, results) in seen {
-        let here: Vec<String> = belief.lines(results).iter().map(|line| escape(&line.words)).collect();
+        let here: Vec<String> =
+            belief.lines(results).iter().map(|line| escape(&line.words)).collect();
         page += &format!(
             "<tr><th scope=\"row\">{}</th><td>{}</td><td>{} <cite>{}</cite> {}</td></tr>",
             escape(&belief.claim),
@@ -151,7 +153,8 @@ pub fn html(seen: &[(Belief, Results)]) -> String {
 
 /// The forest plot for a terminal, `columns` wide.
 pub fn text(seen: &[(Belief, Results)], columns: usize) -> String {
-    let lines: Vec<Line> = seen.iter().flat_map(|(belief, results)| belief.lines(results)).collect();
+    let lines: Vec<Line> =
+        seen.iter().flat_map(|(belief, results)| belief.lines(results)).collect();
     let ends = lines.iter().flat_map(|line| {
         let (at, low, high) = line.estimate.unwrap_or_default();
         [at, low, high, line.published.unwrap_or(0.0)]

@@ -110,7 +110,8 @@ fn single(
     arm: usize,
 ) -> Option<Calibrated> {
     let verdict = |sample: &Sample| sample.outcomes.get(check).map(|seen| seen.value == 1.0);
-    let (mut sensitivity, mut specificity) = (Count { successes: 0, trials: 0 }, Count { successes: 0, trials: 0 });
+    let (mut sensitivity, mut specificity) =
+        (Count { successes: 0, trials: 0 }, Count { successes: 0, trials: 0 });
     let (mut judged, mut agreed) = (Count { successes: 0, trials: 0 }, 0);
     for sample in samples {
         let passed = verdict(sample)?;
@@ -169,7 +170,13 @@ fn pair(
     let all: Vec<f64> = inputs
         .values()
         .map(|(with, without)| {
-            mean(&with.iter().map(|(_, seen)| *seen).chain(without.iter().copied()).collect::<Vec<_>>())
+            mean(
+                &with
+                    .iter()
+                    .map(|(_, seen)| *seen)
+                    .chain(without.iter().copied())
+                    .collect::<Vec<_>>(),
+            )
         })
         .collect();
     let with_truth = inputs.values().filter(|(with, _)| !with.is_empty()).map(|(with, _)| {
@@ -178,11 +185,8 @@ fn pair(
     });
     let without = inputs.values().filter(|(with, _)| with.is_empty());
     let without: Vec<f64> = without.map(|(_, seen)| mean(seen)).collect();
-    let corrected = prediction_powered(
-        &with_truth.collect::<Vec<_>>(),
-        &without,
-        experiment.question.alpha,
-    );
+    let corrected =
+        prediction_powered(&with_truth.collect::<Vec<_>>(), &without, experiment.question.alpha);
     Some(Calibrated {
         arm,
         method: Method::PredictionPowered,

@@ -168,7 +168,11 @@ fn singles(
         outcomes: votes.iter().map(outcome).collect(),
         asked: prompts.len() * judge.repeats,
         unclear,
-        reliability: Reliability { agreement, agreement_repeated: agreement, first_preferred: None },
+        reliability: Reliability {
+            agreement,
+            agreement_repeated: agreement,
+            first_preferred: None,
+        },
     })
 }
 
@@ -189,7 +193,8 @@ fn pairs(
     let (mut judgements, mut unclear) = (Vec::new(), 0);
     let mut votes: Vec<Vec<f64>> = vec![Vec::new(); partners.len()];
     for repeat in 0..judge.repeats {
-        for (place, answer) in ask(judge, &prompts, SEED + repeat as u64, tools)?.iter().enumerate() {
+        for (place, answer) in ask(judge, &prompts, SEED + repeat as u64, tools)?.iter().enumerate()
+        {
             let (pair, treatment_first) = (place / 2, place % 2 == 0);
             let Some(first) = prompt::preferred(&answer.text) else {
                 unclear += 1;
@@ -198,7 +203,12 @@ fn pairs(
             let preference = if treatment_first { first } else { 1.0 - first };
             // A pair of every arm is an item of its own.
             let cell = samples[partners[pair].0].cell;
-            judgements.push(Judgement { input: cell.input, repeat: pair, treatment_first, preference });
+            judgements.push(Judgement {
+                input: cell.input,
+                repeat: pair,
+                treatment_first,
+                preference,
+            });
             votes[pair].push(preference);
         }
     }

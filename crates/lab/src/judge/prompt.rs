@@ -61,7 +61,8 @@ fn last_of(verdict: &str, words: &[&str]) -> Option<usize> {
         parts.rfind(|part| words.contains(part)).map(str::to_owned)
     };
     let is_bare = last.split_whitespace().count() == 1;
-    let found = if is_bare { find(&last.to_uppercase()) } else { None }.or_else(|| find(verdict))?;
+    let found =
+        if is_bare { find(&last.to_uppercase()) } else { None }.or_else(|| find(verdict))?;
     words.iter().position(|word| *word == found)
 }
 

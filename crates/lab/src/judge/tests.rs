@@ -38,12 +38,18 @@ fn first_is_good(question: &str) -> bool {
 
 #[test]
 fn a_fair_judge_of_pairs_finds_the_better_arm() {
-    let checks = vec![check("preference", &json!({"criterion": "good", "model": "m", "repeats": 2}))];
+    let checks =
+        vec![check("preference", &json!({"criterion": "good", "model": "m", "repeats": 2}))];
     let experiment = experiment(6, 1, checks);
-    let mut samples = samples(&experiment, |cell| {
-        if cell.arm == 1 { "good".to_owned() } else { "poor".to_owned() }
-    });
-    let mut tools = Scripted(|question: &str, _: u64| if first_is_good(question) { "A" } else { "B" }, 0);
+    let mut samples =
+        samples(
+            &experiment,
+            |cell| {
+                if cell.arm == 1 { "good".to_owned() } else { "poor".to_owned() }
+            },
+        );
+    let mut tools =
+        Scripted(|question: &str, _: u64| if first_is_good(question) { "A" } else { "B" }, 0);
     let judged = judge(&experiment, &mut samples, &mut tools).unwrap();
     assert_eq!((judged[0].asked, tools.1, judged[0].unclear), (24, 24, 0));
     assert_eq!(judged[0].reliability.first_preferred, Some(0.5));
@@ -70,9 +76,13 @@ fn a_judge_that_favours_a_place_is_found_out_and_does_no_harm() {
 fn single_answers_pass_by_the_majority_of_verdicts() {
     let keys = json!({"criterion": "good", "model": "m", "repeats": 3});
     let experiment = experiment(2, 1, vec![check("judge", &keys)]);
-    let mut samples = samples(&experiment, |cell| {
-        if cell.arm == 1 { "good".to_owned() } else { "poor".to_owned() }
-    });
+    let mut samples =
+        samples(
+            &experiment,
+            |cell| {
+                if cell.arm == 1 { "good".to_owned() } else { "poor".to_owned() }
+            },
+        );
     let mut tools = Scripted(
         |question: &str, seed: u64| match (question.contains("\ngood\n"), seed % 3) {
             (true, 0) => "hm",
@@ -100,7 +110,8 @@ fn labels_take_out_the_errors_of_a_judge_of_single_answers() {
     for input in 0..40 {
         for (arm, name) in [(0, "plain"), (1, "loud")] {
             let pass = arm == 1 && input % 2 == 0;
-            labels += &format!("{}\n", json!({"input": format!("n{input}"), "arm": name, "pass": pass}));
+            labels +=
+                &format!("{}\n", json!({"input": format!("n{input}"), "arm": name, "pass": pass}));
         }
     }
     fs::write(folder.path().join("labels.jsonl"), labels).unwrap();
@@ -132,9 +143,15 @@ fn labels_of_pairs_correct_a_preference() {
     for input in 0..30 {
         // People are divided; some saw the control on the left.
         let label = match input % 3 {
-            0 => json!({"input": format!("n{input}"), "left": "loud", "right": "plain", "choice": "left"}),
-            1 => json!({"input": format!("n{input}"), "left": "plain", "right": "loud", "choice": "left"}),
-            _ => json!({"input": format!("n{input}"), "left": "plain", "right": "loud", "choice": "tie"}),
+            0 => {
+                json!({"input": format!("n{input}"), "left": "loud", "right": "plain", "choice": "left"})
+            }
+            1 => {
+                json!({"input": format!("n{input}"), "left": "plain", "right": "loud", "choice": "left"})
+            }
+            _ => {
+                json!({"input": format!("n{input}"), "left": "plain", "right": "loud", "choice": "tie"})
+            }
         };
         labels += &format!("{label}\n");
     }
@@ -144,7 +161,11 @@ fn labels_of_pairs_correct_a_preference() {
     let experiment = experiment(100, 1, vec![checked]);
     let mut samples = samples(&experiment, |cell| format!("{}", cell.arm));
     let loud = |question: &str, _: u64| {
-        if question.split("ANSWER B").next().unwrap_or_default().contains("\n1\n") { "A" } else { "B" }
+        if question.split("ANSWER B").next().unwrap_or_default().contains("\n1\n") {
+            "A"
+        } else {
+            "B"
+        }
     };
     let judged = judge(&experiment, &mut samples, &mut Scripted(loud, 0)).unwrap();
     let [loud] = &judged[0].calibrated[..] else { panic!("{judged:?}") };

@@ -48,11 +48,18 @@ pub fn write(results: &Results, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "<section><h2>{}</h2>", escape(&model.model.name))?;
         sections::table(results, model, out)?;
         sections::notes(results, model, out)?;
+        writeln!(out, "</section>")?;
+    }
+    sections::forest(results, out)?;
+    for model in &results.models {
+        writeln!(out, "<section>")?;
+        if results.models.len() > 1 {
+            writeln!(out, "<h2>{}</h2>", escape(&model.model.name))?;
+        }
         sections::distributions(results, model, out)?;
         sections::effects(results, model, out)?;
         writeln!(out, "</section>")?;
     }
-    sections::forest(results, out)?;
     sections::design(results, out)?;
     samples::samples(results, out)?;
     writeln!(out, "</main>\n<script>{SCRIPT}</script>\n</body>\n</html>")

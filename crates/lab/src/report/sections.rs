@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::svg::{self, Line};
 use super::escape;
+use super::svg::{self, Line};
 use crate::analysis::Comparison;
 use crate::outcome::Scale;
 use crate::present::numbers::{difference, percent_or_number, unit};
@@ -51,7 +51,10 @@ pub(super) fn table(
         }
         if let Err(reason) = &finding.comparison {
             let reason = escape(reason);
-            writeln!(out, "<tr><th scope=\"row\">{check}</th><td colspan=\"7\">{reason}</td></tr>")?;
+            writeln!(
+                out,
+                "<tr><th scope=\"row\">{check}</th><td colspan=\"7\">{reason}</td></tr>"
+            )?;
         }
     }
     writeln!(out, "</tbody></table></div>")
@@ -109,7 +112,10 @@ pub(super) fn notes(
                     svg::number(low),
                     svg::number(high)
                 ),
-                None => format!("{check}, {arm}: {} labels are too few to correct the judge", one.labelled),
+                None => format!(
+                    "{check}, {arm}: {} labels are too few to correct the judge",
+                    one.labelled
+                ),
             });
         }
     }
@@ -271,7 +277,11 @@ pub(super) fn design(results: &Results, out: &mut dyn Write) -> io::Result<()> {
         writeln!(out, "<h3>{}</h3>", escape(&arm.name))?;
         for wording in &arm.wordings {
             if let Some(system) = &wording.system {
-                writeln!(out, "<p class=\"note\">System</p><pre tabindex=\"0\">{}</pre>", escape(system.source()))?;
+                writeln!(
+                    out,
+                    "<p class=\"note\">System</p><pre tabindex=\"0\">{}</pre>",
+                    escape(system.source())
+                )?;
             }
             writeln!(out, "<pre tabindex=\"0\">{}</pre>", escape(wording.prompt.source()))?;
         }

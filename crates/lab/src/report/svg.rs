@@ -33,7 +33,9 @@ pub(crate) fn forest(lines: &[Line], margin: f64, title: &str, unit: &str) -> St
     let mut svg = open(NAMES + PLOT + WORDS, height, title);
     let bottom = height - 22.0;
     let mut rule = |at: f64, class: &str| {
-        svg += &format!("<line class=\"{class}\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"0\" y2=\"{bottom}\"/>");
+        svg += &format!(
+            "<line class=\"{class}\" x1=\"{at:.1}\" x2=\"{at:.1}\" y1=\"0\" y2=\"{bottom}\"/>"
+        );
     };
     rule(x(0.0), "axis");
     if margin > 0.0 {
@@ -87,7 +89,8 @@ pub(crate) fn distributions(arms: &[(String, Vec<f64>)], title: &str) -> String 
         let most = counts.iter().max().copied().unwrap_or(0).max(1);
         let base = STRIP * (place as f64 + 1.0);
         for (class, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
-            let (step, tall) = (PLOT / CLASSES as f64, (STRIP - 14.0) * *count as f64 / most as f64);
+            let (step, tall) =
+                (PLOT / CLASSES as f64, (STRIP - 14.0) * *count as f64 / most as f64);
             svg += &format!(
                 "<rect class=\"bar\" x=\"{:.1}\" y=\"{:.1}\" width=\"{:.1}\" height=\"{tall:.1}\"/>",
                 NAMES + step * class as f64,
@@ -125,7 +128,10 @@ pub(crate) fn effects(rows: &[(String, f64, Option<f64>)], title: &str) -> Strin
         svg += &format!("<circle class=\"raw\" cx=\"{:.1}\" cy=\"{y}\" r=\"3.5\"/>", x(*raw));
         let mut words = number(*raw);
         if let Some(shrunken) = shrunken {
-            svg += &format!("<circle class=\"point\" cx=\"{:.1}\" cy=\"{y}\" r=\"3.5\"/>", x(*shrunken));
+            svg += &format!(
+                "<circle class=\"point\" cx=\"{:.1}\" cy=\"{y}\" r=\"3.5\"/>",
+                x(*shrunken)
+            );
             words += &format!(", shrunken {}", number(*shrunken));
         }
         svg += &label(NAMES + PLOT + 12.0, y, "start", &words);

@@ -18,12 +18,13 @@ const HOSTILE: [&str; 5] = [
 ];
 
 fn results(experiment: Experiment) -> Results {
-    let mut samples = samples(&experiment, |cell| match (cell.input * 3 + cell.repeat * 5 + cell.arm) % 11 {
-        place @ 0..5 => HOSTILE[place].to_owned(),
-        5 => "long ".to_owned() + &"x".repeat(20_000),
-        6 | 7 if cell.arm == 1 => "yes, in capitals".to_owned(),
-        _ => format!("no, {} of {}", cell.repeat, cell.input),
-    });
+    let mut samples =
+        samples(&experiment, |cell| match (cell.input * 3 + cell.repeat * 5 + cell.arm) % 11 {
+            place @ 0..5 => HOSTILE[place].to_owned(),
+            5 => "long ".to_owned() + &"x".repeat(20_000),
+            6 | 7 if cell.arm == 1 => "yes, in capitals".to_owned(),
+            _ => format!("no, {} of {}", cell.repeat, cell.input),
+        });
     for sample in &mut samples {
         let prompt = experiment.prompt(&sample.cell);
         let input = &experiment.inputs[sample.cell.input].fields;
@@ -59,7 +60,9 @@ fn nothing_that_a_model_says_becomes_markup() {
     // The page's own, and no other.
     assert_eq!(page.matches("<script>").count(), 1);
     assert_eq!(page.matches("<style>").count(), 1);
-    for hostile in ["<img", "<svg onload", "<!--", "onmouseover='", "\0", "\u{202e}", "\u{1b}", "<b>"] {
+    for hostile in
+        ["<img", "<svg onload", "<!--", "onmouseover='", "\0", "\u{202e}", "\u{1b}", "<b>"]
+    {
         assert!(!page.contains(hostile), "{hostile:?}");
     }
     // Nothing is fetched, nothing styled inline: the policy would forbid it.
