@@ -46,6 +46,8 @@ struct Inputs {
     missing: BTreeMap<usize, usize>,
     /// The places of an input's samples.
     places: BTreeMap<usize, Vec<usize>>,
+    /// Those that a request failed on: they will never be complete.
+    given_up: HashSet<usize>,
     /// The first one that was not looked at yet.
     next: usize,
 }
@@ -153,6 +155,10 @@ impl<'r> Floor<'r> {
     fn look(&mut self) {
         let Some(monitor) = &mut self.monitor else { return };
         while let Some(&input) = self.inputs.order.get(self.inputs.next) {
+            if self.inputs.given_up.contains(&input) {
+                self.inputs.next += 1;
+                continue;
+            }
             if self.inputs.missing.get(&input) != Some(&0) {
                 return;
             }
@@ -262,8 +268,10 @@ impl Desk for Floor<'_> {
         Ok(())
     }
 
-    fn failed(&mut self, _: usize, reason: &str) -> Result<(), RespondError> {
+    fn failed(&mut self, id: usize, reason: &str) -> Result<(), RespondError> {
         self.failures += 1;
+        self.inputs.given_up.insert(self.cells[id].input);
+        self.look();
         self.tell();
         if self.failures > FEW_FAILURES.max(self.asked / 10) {
             let (failed, asked) = (self.failures, self.asked);

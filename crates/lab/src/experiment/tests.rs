@@ -76,18 +76,21 @@ type = "words"
 
 #[test]
 fn mistakes_are_named_with_their_place() {
-    insta::assert_snapshot!(refused(&GOOD.replace("[[variant]]\nname = \"c", "[[varaint]]\nname = \"c")), @r"");
-    insta::assert_snapshot!(refused(&GOOD.replace("SUM UP: {{text}}", "SUM UP: {{txet}}")), @r"");
-    insta::assert_snapshot!(refused(&GOOD.replace("notes.jsonl", "empty.txt")), @r"");
-    insta::assert_snapshot!(refused(&GOOD.replace("notes.jsonl", "absent.txt")), @r"");
-    insta::assert_snapshot!(refused(&GOOD.replace("require = [\"list\"]", "requires = [\"list\"]")), @r"");
-    insta::assert_snapshot!(refused(&GOOD.replace("[\"list\"]", "[\"lists\"]")), @r"");
-    insta::assert_snapshot!(refused(&GOOD.replace("\"markdown\"\nrequire = [\"list\"]", "\"words\"\nmin = 9\nmax = 3")), @r"");
-    insta::assert_snapshot!(refused(&GOOD.replace("\"SUM UP: {{text}}\"", "\"SUM UP: {{text\"")), @r"");
-    insta::assert_snapshot!(refused(&GOOD.replace("name = \"capitals\"", "name = 7")), @r"");
-    insta::assert_snapshot!(refused(&format!("{GOOD}[compare]\ntreatment = \"capital\"")), @r"");
-    insta::assert_snapshot!(refused("name = \"x"), @r"");
-    insta::assert_snapshot!(refused("seeds = -1"), @r"");
+    let refused = [
+        refused(&GOOD.replace("[[variant]]\nname = \"c", "[[varaint]]\nname = \"c")),
+        refused(&GOOD.replace("SUM UP: {{text}}", "SUM UP: {{txet}}")),
+        refused(&GOOD.replace("notes.jsonl", "empty.txt")),
+        refused(&GOOD.replace("notes.jsonl", "absent.txt")),
+        refused(&GOOD.replace("require = [\"list\"]", "requires = [\"list\"]")),
+        refused(&GOOD.replace("[\"list\"]", "[\"lists\"]")),
+        refused(&GOOD.replace("\"markdown\"\nrequire = [\"list\"]", "\"words\"\nmin = 9\nmax = 3")),
+        refused(&GOOD.replace("\"SUM UP: {{text}}\"", "\"SUM UP: {{text\"")),
+        refused(&GOOD.replace("name = \"capitals\"", "name = 7")),
+        refused(&format!("{GOOD}[compare]\ntreatment = \"capital\"")),
+        refused("name = \"x"),
+        refused("seeds = -1"),
+    ];
+    insta::assert_snapshot!(refused.join("\n\n"));
 }
 
 #[test]
