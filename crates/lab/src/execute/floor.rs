@@ -68,8 +68,7 @@ impl<'r> Floor<'r> {
         let early = Question { alpha: question.alpha * EARLY_SHARE, ..*question };
         // A judge looks at the answers when all are there.
         let can_watch = experiment.early && experiment.checks[0].check.judge().is_none();
-        let monitor =
-            can_watch.then(|| Monitor::new(experiment.checks[0].check.scale(), &early).ok());
+        let monitor = can_watch.then(|| Monitor::new(experiment.checks[0].check.scale(), &early).ok());
         Self {
             experiment,
             company,
@@ -97,9 +96,7 @@ impl<'r> Floor<'r> {
             self.cells.iter().enumerate().map(|(place, cell)| (same(cell), place)).collect();
         for sample in kept {
             let Some(&place) = places.get(&same(&sample.cell)) else { continue };
-            if sample.seed == self.experiment.seed_of(&self.cells[place])
-                && self.samples[place].is_none()
-            {
+            if sample.seed == self.experiment.seed_of(&self.cells[place]) && self.samples[place].is_none() {
                 self.resumed += 1;
                 self.take(place, sample.answer)?;
             }
@@ -135,10 +132,9 @@ impl<'r> Floor<'r> {
                 continue;
             }
             let answered = Answered { prompt: &prompt, input, answer: &answer };
-            let outcome = checked
-                .check
-                .check(&answered, self.company.tools)
-                .map_err(|reason| ExecuteError::Check { check: checked.name.clone(), reason })?;
+            let outcome = checked.check.check(&answered, self.company.tools).map_err(|reason| {
+                ExecuteError::Check { check: checked.name.clone(), reason }
+            })?;
             outcomes.push(outcome);
         }
         let seed = self.experiment.seed_of(&cell);
@@ -172,10 +168,7 @@ impl<'r> Floor<'r> {
             if let Some(difference) = input_difference(&observations, scale, question) {
                 monitor.observe(difference);
             }
-            if monitor.state().answered.is_some()
-                && self.ended.is_none()
-                && self.inputs.next < self.inputs.order.len()
-            {
+            if monitor.state().answered.is_some() && self.ended.is_none() && self.inputs.next < self.inputs.order.len() {
                 self.ended = Some(Ended::Answered);
             }
         }
@@ -183,8 +176,7 @@ impl<'r> Floor<'r> {
 
     fn prompt(&mut self, cell: &Cell) -> Arc<Prompt> {
         let key = (cell.arm, cell.paraphrase, cell.input);
-        let prompt =
-            self.prompts.entry(key).or_insert_with(|| Arc::new(self.experiment.prompt(cell)));
+        let prompt = self.prompts.entry(key).or_insert_with(|| Arc::new(self.experiment.prompt(cell)));
         Arc::clone(prompt)
     }
 

@@ -68,8 +68,7 @@ impl Journal for Kept<'_> {
         let newest = earlier.iter().filter_map(|run| number(&run.id)).max();
         let resumed = newest.filter(|_| self.resume);
         let id = format!("{prefix}{}", resumed.unwrap_or_else(|| newest.map_or(1, |n| n + 1)));
-        let sampling =
-            serde_json::to_value(&experiment.sampling).map_err(|error| error.to_string())?;
+        let sampling = serde_json::to_value(&experiment.sampling).map_err(|error| error.to_string())?;
         self.run = Some(Run {
             id: id.clone(),
             arms: experiment.arms.iter().map(|arm| arm.name.clone()).collect(),
@@ -196,7 +195,5 @@ fn finish_name(finish: Finish) -> &'static str {
 }
 
 fn finish_named(name: &str) -> Option<Finish> {
-    [Finish::Stop, Finish::Length, Finish::Filtered]
-        .into_iter()
-        .find(|one| finish_name(*one) == name)
+    [Finish::Stop, Finish::Length, Finish::Filtered].into_iter().find(|one| finish_name(*one) == name)
 }

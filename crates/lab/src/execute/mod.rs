@@ -162,7 +162,6 @@ pub fn execute(
     let monitor = floor.monitor.take();
     let (mut samples, tools) = floor.into_samples();
     let judged = judge(experiment, &mut samples, tools).map_err(ExecuteError::Judge)?;
-    let Findings { findings, analysed } =
-        Findings::of(experiment, &samples, monitor.as_ref(), &ended);
+    let Findings { findings, analysed } = Findings::of(experiment, &samples, monitor.as_ref(), &ended);
     Ok(ModelResults { model, samples, analysed, resumed, failures, cost, ended, judged, findings })
 }

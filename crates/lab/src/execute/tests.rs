@@ -64,10 +64,7 @@ fn many_inputs_allow_an_early_end() {
     let experiment = experiment(400, 1);
     assert!(experiment.early);
     let results = run(&experiment, coin([0.1, 0.9]), &mut Unkept).unwrap();
-    assert_eq!(
-        (results.findings[0].verdict(), &results.ended),
-        (Verdict::Better, &Ended::Answered)
-    );
+    assert_eq!((results.findings[0].verdict(), &results.ended), (Verdict::Better, &Ended::Answered));
     assert!(results.samples.len() < 300, "{}", results.samples.len());
     let comparison = results.findings[0].comparison.as_ref().unwrap();
     assert_eq!(comparison.method, "betting confidence sequence");
@@ -81,8 +78,7 @@ fn a_prompt_against_itself_is_rarely_told_from_itself() {
         let mut draft = draft(30, 2);
         (draft.is_aa, draft.seed, draft.early) = (true, seed, Some(true));
         let results = run(&draft.build().unwrap(), coin([0.5, 0.5]), &mut Unkept).unwrap();
-        found +=
-            u32::from(matches!(results.findings[0].verdict(), Verdict::Better | Verdict::Worse));
+        found += u32::from(matches!(results.findings[0].verdict(), Verdict::Better | Verdict::Worse));
     }
     assert!(found <= 20, "{found}");
 }
@@ -133,8 +129,7 @@ fn an_interruption_does_not_favour_short_answers() {
     // Ten inputs in one block; stopped half way, the inputs that are complete count and no others.
     let (tools, observer) = (&mut NoTools, &mut Impatient(50));
     let company = Company { journal: &mut Unkept, tools, observer };
-    let results =
-        execute(&experiment(10, 5), &mut Script::new(3, coin([0.5, 0.5])), company).unwrap();
+    let results = execute(&experiment(10, 5), &mut Script::new(3, coin([0.5, 0.5])), company).unwrap();
     assert_eq!(results.samples.len(), 50);
     assert!(results.analysed.is_multiple_of(10) && results.analysed < 50, "{}", results.analysed);
 }
@@ -149,10 +144,8 @@ fn the_budget_is_spent_on_whole_inputs() {
 
 #[test]
 fn few_failures_are_left_out_and_many_end_the_run() {
-    let failing = |every: usize| {
-        move |request: &Request| {
-            if request.id % every == 0 { Err("busy".to_owned()) } else { Ok("yes".to_owned()) }
-        }
+    let failing = |every: usize| move |request: &Request| {
+        if request.id % every == 0 { Err("busy".to_owned()) } else { Ok("yes".to_owned()) }
     };
     let results = run(&experiment(40, 2), failing(50), &mut Unkept).unwrap();
     assert_eq!((results.failures, results.samples.len()), (4, 156));

@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::draft::{Draft, InputsDraft, Spot, VariantDraft};
-use super::{Arm, Compared, Experiment, Fault, Input, Template, Wording, formats, inputs, suggest};
+use super::{
+    Arm, Compared, Experiment, Fault, Input, Template, Wording, formats, inputs, suggest,
+};
 use crate::check::Checked;
 use crate::design::{Factor, Fraction, fraction, full};
 use crate::outcome::{Question, Scale};
@@ -110,8 +112,7 @@ impl Draft {
             arms.push(Arm { name, ..arms[0].clone() });
         }
         if arms.len() < 2 {
-            let fault =
-                self.source.fault_of_all("there is one variant, and nothing to compare it with");
+            let fault = self.source.fault_of_all("there is one variant, and nothing to compare it with");
             let hint = "add another one, or `--aa` to compare it with itself";
             return Err(fault.with_hint(Some(hint.to_owned())));
         }
@@ -124,16 +125,13 @@ impl Draft {
     }
 
     /// The arms of crossed factors: all combinations, or the best fraction of them.
-    fn crossed(
-        &self,
-        base: &VariantDraft,
-    ) -> Result<(Vec<Arm>, Vec<Factor>, Option<Fraction>), Fault> {
+    fn crossed(&self, base: &VariantDraft) -> Result<(Vec<Arm>, Vec<Factor>, Option<Fraction>), Fault> {
         let mut factors = Vec::new();
         let used = |name: &str| {
             let prompts = base.prompts.iter().chain(&base.system);
-            prompts
-                .filter_map(|prompt| Template::new(&prompt.value).ok())
-                .any(|template| template.variables().any(|(variable, _)| variable == name))
+            prompts.filter_map(|prompt| Template::new(&prompt.value).ok()).any(|template| {
+                template.variables().any(|(variable, _)| variable == name)
+            })
         };
         for factor in &self.factors {
             let name = &factor.name.value;
@@ -193,9 +191,7 @@ impl Draft {
             let prompt = fill(&self.template(prompt)?);
             wordings.push(Wording { system: system.clone(), prompt });
         }
-        if self.paraphrases > 0
-            && let Some(first) = wordings.first().cloned()
-        {
+        if self.paraphrases > 0 && let Some(first) = wordings.first().cloned() {
             let formats = formats::formats(&first.prompt, self.paraphrases, self.seed);
             let worded = |prompt| Wording { system: system.clone(), prompt };
             wordings.extend(formats.into_iter().map(worded));
@@ -225,21 +221,17 @@ impl Draft {
         let wordings = arms.iter().flat_map(|arm| &arm.wordings);
         for template in wordings.flat_map(|one| one.system.iter().chain([&one.prompt])) {
             for (name, _) in template.variables() {
-                let Some(input) = inputs.iter().find(|input| !input.fields.contains_key(name))
-                else {
+                let Some(input) = inputs.iter().find(|input| !input.fields.contains_key(name)) else {
                     continue;
                 };
                 let mut names: Vec<&str> = input.fields.keys().map(String::as_str).collect();
                 names.extend(self.factors.iter().map(|factor| factor.name.value.as_str()));
                 let hint = match suggest(name, &names) {
                     Some(near) => format!("did you mean {{{{{near}}}}}?"),
-                    None if names.is_empty() => {
-                        "give the inputs with --inputs, or `inputs` in the file".to_owned()
-                    }
+                    None if names.is_empty() => "give the inputs with --inputs, or `inputs` in the file".to_owned(),
                     None => format!("an input has {}", names.join(", ")),
                 };
-                let message =
-                    format!("input {} has no field {name:?} for this variable", input.name);
+                let message = format!("input {} has no field {name:?} for this variable", input.name);
                 let span = self.find_variable(name);
                 return Err(self.source.fault(span, message).with_hint(Some(hint)));
             }
@@ -270,10 +262,7 @@ impl Draft {
             }
             for field in checked.check.fields() {
                 if let Some(input) = inputs.iter().find(|input| !has(input, &field)) {
-                    let message = format!(
-                        "{} needs the field {field:?} of input {}",
-                        checked.name, input.name
-                    );
+                    let message = format!("{} needs the field {field:?} of input {}", checked.name, input.name);
                     return Err(fault(message));
                 }
             }
@@ -304,11 +293,9 @@ impl Draft {
         let wanted = self.treatment.as_ref().or(self.control.as_ref());
         if let Some(spot) = wanted {
             // A factor's level, "factor=level", or an arm by its name.
-            let by_factor = |factor: &Factor| {
-                spot.value.split_once('=').is_some_and(|(name, level)| {
-                    name == factor.name && factor.levels.iter().any(|own| own == level)
-                })
-            };
+            let by_factor = |factor: &Factor| spot.value.split_once('=').is_some_and(|(name, level)| {
+                name == factor.name && factor.levels.iter().any(|own| own == level)
+            });
             compared = Compared { factor: factors.iter().position(by_factor) };
             names = names_of(compared, arms, factors);
         }
@@ -345,9 +332,7 @@ impl Draft {
 
 fn names_of(compared: Compared, arms: &[Arm], factors: &[Factor]) -> Vec<String> {
     match compared.factor.map(|place| &factors[place]) {
-        Some(factor) => {
-            factor.levels.iter().map(|level| format!("{}={level}", factor.name)).collect()
-        }
+        Some(factor) => factor.levels.iter().map(|level| format!("{}={level}", factor.name)).collect(),
         None => arms.iter().map(|arm| arm.name.clone()).collect(),
     }
 }

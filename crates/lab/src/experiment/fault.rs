@@ -39,8 +39,7 @@ impl Source {
         let rest = &self.text[line_start..];
         let text = rest.split('\n').next().unwrap_or_default().trim_end_matches('\r');
         let line_end = line_start + text.len();
-        let wrong = &self.text[start.min(line_end)
-            ..floor(&self.text, span.end.min(line_end)).max(start.min(line_end))];
+        let wrong = &self.text[start.min(line_end)..floor(&self.text, span.end.min(line_end)).max(start.min(line_end))];
         let place = Place {
             line: self.text[..start].matches('\n').count() + 1,
             column: self.text[line_start..start].chars().count() + 1,

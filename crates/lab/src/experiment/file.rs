@@ -12,31 +12,18 @@ use super::{Fault, Requirement, Source, Wanted, suggest};
 use crate::check;
 
 const KEYS: &[&str] = &[
-    "name",
-    "model",
-    "models",
-    "prompt",
-    "system",
-    "variant",
-    "factors",
-    "arms",
-    "inputs",
-    "sampling",
-    "seeds",
-    "seed",
-    "check",
-    "compare",
-    "early",
-    "budget",
-    "require",
-    "paraphrases",
+    "name", "model", "models", "prompt", "system", "variant", "factors", "arms", "inputs", "sampling",
+    "seeds", "seed", "check", "compare", "early", "budget", "require", "paraphrases",
 ];
 
 /// Reads an experiment's file and the inputs that it names; `open` reads a file that lies beside it.
 ///
 /// # Errors
 /// The first mistake, with its place.
-pub fn read(source: Source, open: &dyn Fn(&str) -> Result<String, String>) -> Result<Draft, Fault> {
+pub fn read(
+    source: Source,
+    open: &dyn Fn(&str) -> Result<String, String>,
+) -> Result<Draft, Fault> {
     let text = source.text.clone();
     let document = DeTable::parse(&text).map_err(|error| {
         let message = error.message().to_owned();
@@ -83,9 +70,8 @@ fn variants(table: &Table, draft: &mut Draft) -> Result<(), Fault> {
     for variant in table.tables("variant")? {
         variant.only(&["name", "prompt", "system", "wordings"])?;
         let prompt = variant.required_text("prompt")?;
-        let name = variant.text_spot("name")?.unwrap_or_else(|| Spot {
-            value: format!("variant {}", draft.variants.len() + 1),
-            span: Some(variant.span.clone()),
+        let name = variant.text_spot("name")?.unwrap_or_else(|| {
+            Spot { value: format!("variant {}", draft.variants.len() + 1), span: Some(variant.span.clone()) }
         });
         let mut prompts = vec![prompt];
         prompts.extend(variant.text_spots("wordings")?.unwrap_or_default());
@@ -231,8 +217,7 @@ fn require(table: &Table, draft: &mut Draft) -> Result<(), Fault> {
     let mut requirement = Requirement::default();
     if let Some(Spot { value, span }) = table.text_spot("verdict")? {
         requirement.verdict = Wanted::named(&value).ok_or_else(|| {
-            let message =
-                format!("verdict {value:?} is not \"better\", \"not worse\" or \"equivalent\"");
+            let message = format!("verdict {value:?} is not \"better\", \"not worse\" or \"equivalent\"");
             table.source.fault(span.unwrap_or(0..0), message)
         })?;
     }
@@ -271,8 +256,7 @@ impl<'t> Table<'t> {
 
     /// The entries as they were written.
     fn in_order(&self) -> Vec<Entry<'t>> {
-        let entry =
-            |(key, value): (&'t Key<'t>, &'t Spanned<DeValue<'t>>)| (key, key.span(), value);
+        let entry = |(key, value): (&'t Key<'t>, &'t Spanned<DeValue<'t>>)| (key, key.span(), value);
         let mut entries: Vec<Entry> = self.entries.iter().map(entry).collect();
         entries.sort_by_key(|(_, span, _)| span.start);
         entries

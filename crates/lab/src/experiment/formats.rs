@@ -75,11 +75,7 @@ mod tests {
         let formats = formats(&prompt, 20, 7);
         assert_eq!(formats.len(), 20);
         let words = |text: &str| -> String {
-            text.replace("<text>", "")
-                .replace("</text>", "")
-                .chars()
-                .filter(|c| c.is_alphanumeric())
-                .collect()
+            text.replace("<text>", "").replace("</text>", "").chars().filter(|c| c.is_alphanumeric()).collect()
         };
         for format in &formats {
             assert_eq!(words(format.source()), words(prompt.source()), "{}", format.source());

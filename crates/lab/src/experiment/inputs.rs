@@ -33,8 +33,7 @@ pub(super) fn read(source: &Source) -> Result<Vec<Row>, Fault> {
         _ => lines(text),
     };
     if rows.is_empty() {
-        let hint =
-            "each line is an input: {\"text\": \"…\"} in .jsonl, a row in .csv, a text in .txt";
+        let hint = "each line is an input: {\"text\": \"…\"} in .jsonl, a row in .csv, a text in .txt";
         return Err(source.fault_of_all("there is no input in it").with_hint(Some(hint.into())));
     }
     if rows.len() > MOST_INPUTS {
@@ -59,8 +58,7 @@ fn json_lines(source: &Source, text: &str) -> Result<Vec<Row>, Fault> {
     let mut start = source.text.len() - text.len();
     for (place, line) in text.split('\n').enumerate() {
         if !line.trim().is_empty() {
-            let value = serde_json::from_str(line)
-                .map_err(|error| json_fault(source, start, line, &error))?;
+            let value = serde_json::from_str(line).map_err(|error| json_fault(source, start, line, &error))?;
             let fields = fields_of(value).ok_or_else(|| {
                 let message = "an input must be an object of fields, or a text";
                 source.fault(start..start + line.len(), message)
@@ -74,8 +72,7 @@ fn json_lines(source: &Source, text: &str) -> Result<Vec<Row>, Fault> {
 
 /// `start`: where `text` begins in the source.
 fn json_fault(source: &Source, start: usize, text: &str, error: &serde_json::Error) -> Fault {
-    let before: usize =
-        text.split('\n').take(error.line().saturating_sub(1)).map(|line| line.len() + 1).sum();
+    let before: usize = text.split('\n').take(error.line().saturating_sub(1)).map(|line| line.len() + 1).sum();
     let at = start + before + error.column().saturating_sub(1);
     let said = error.to_string();
     let said = said.split(" at line ").next().unwrap_or_default();
@@ -111,8 +108,7 @@ fn table(source: &Source, text: &str, delimiter: u8) -> Result<Vec<Row>, Fault> 
     let at_line = |line: u64, message: String| {
         let start: usize =
             source.text.split('\n').take(line as usize - 1).map(|line| line.len() + 1).sum();
-        let length =
-            source.text.get(start..).and_then(|rest| rest.lines().next()).map_or(1, str::len);
+        let length = source.text.get(start..).and_then(|rest| rest.lines().next()).map_or(1, str::len);
         source.fault(start..start + length, message)
     };
     let fault = |error: &csv::Error| {
@@ -210,9 +206,7 @@ mod tests {
     #[test]
     fn mistakes_have_a_place() {
         let fault = |name: &str, text: &str| read(&source(name, text)).err().unwrap().to_string();
-        assert!(
-            fault("a.jsonl", "\"x\"\n{\"text\": }\n").starts_with("a.jsonl:2:10: this is not JSON")
-        );
+        assert!(fault("a.jsonl", "\"x\"\n{\"text\": }\n").starts_with("a.jsonl:2:10: this is not JSON"));
         assert!(fault("a.jsonl", "\"x\"\n  3").starts_with("a.jsonl:2:1: an input must be"));
         assert!(fault("a.json", "[1,\n2,,]").starts_with("a.json:2:3: this is not JSON"));
         assert!(fault("a.json", "[\"a\", 2]").contains("element 1"));

@@ -178,10 +178,7 @@ mod tests {
         let please = Template::new("Please, {{who}}! ").unwrap();
         let filled = template.fill(|name| (name == "a").then_some(&please));
         assert_eq!(filled.source(), r"Please, {{who}}! Say {{text}} \{{b}}.");
-        assert_eq!(
-            Template::new(filled.source()).unwrap().render(|_| Some("x".into())),
-            "Please, x! Say x {{b}}."
-        );
+        assert_eq!(Template::new(filled.source()).unwrap().render(|_| Some("x".into())), "Please, x! Say x {{b}}.");
     }
 
     #[test]

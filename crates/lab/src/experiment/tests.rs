@@ -9,9 +9,7 @@ fn draft(text: &str) -> Result<Draft, Fault> {
         ("notes.jsonl", "{\"text\": \"one\"}\n{\"text\": \"two\"}\n"),
         ("empty.txt", "\n"),
     ]);
-    let open = |name: &str| {
-        files.get(name).map(|text| (*text).to_owned()).ok_or("no such file".to_owned())
-    };
+    let open = |name: &str| files.get(name).map(|text| (*text).to_owned()).ok_or("no such file".to_owned());
     read(Source { name: "e.toml".into(), text: text.into() }, &open)
 }
 
@@ -99,9 +97,7 @@ fn no_file_makes_it_panic() {
         let _ = build(&GOOD[..cut]);
         let _ = build(&GOOD[cut..]);
     }
-    for text in
-        ["check = 1", "[[check]]\ntype = \"x\"", "[factors]\na = 1", "variant = {}", "inputs = []"]
-    {
+    for text in ["check = 1", "[[check]]\ntype = \"x\"", "[factors]\na = 1", "variant = {}", "inputs = []"] {
         assert!(build(text).is_err(), "{text}");
     }
 }

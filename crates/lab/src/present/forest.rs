@@ -14,11 +14,9 @@ pub(super) fn forest(results: &Results, columns: usize) -> String {
     for model in &results.models {
         let Some(finding) = model.findings.first() else { continue };
         match &finding.family {
-            Some(family) => {
-                rows.extend(family.members.iter().map(|member| {
-                    (label(&model.model.name, &sides[member.arm]), &member.comparison)
-                }))
-            }
+            Some(family) => rows.extend(family.members.iter().map(|member| {
+                (label(&model.model.name, &sides[member.arm]), &member.comparison)
+            })),
             None => rows.extend(finding.comparison.as_ref().ok().map(|comparison| {
                 (label(&model.model.name, &sides[finding.question.treatment]), comparison)
             })),
@@ -32,10 +30,7 @@ pub(super) fn forest(results: &Results, columns: usize) -> String {
     }
     let margin = finding.question.margin;
     let ends = rows.iter().flat_map(|(_, row)| [row.low, row.high, row.estimate]);
-    let reach = ends
-        .chain([margin])
-        .filter(|end| end.is_finite())
-        .fold(0.0, |most: f64, end| most.max(end.abs()));
+    let reach = ends.chain([margin]).filter(|end| end.is_finite()).fold(0.0, |most: f64, end| most.max(end.abs()));
     let reach = if reach > 0.0 { reach * 1.05 } else { 1.0 };
     let name_width = rows.iter().map(|(name, _)| width(name)).max().unwrap_or(0);
     // An odd number of columns has a middle.

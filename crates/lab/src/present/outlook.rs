@@ -33,10 +33,7 @@ pub fn outlook_text(experiment: &Experiment, outlook: Option<&Outlook>) -> Strin
             shown(margin)
         )
     } else {
-        format!(
-            "This design finds a difference of {} four times in five.\n",
-            shown(outlook.detectable)
-        )
+        format!("This design finds a difference of {} four times in five.\n", shown(outlook.detectable))
     };
     let variances = &outlook.variances;
     let points = if scale == Scale::Binary { " (shares, squared)" } else { "" };

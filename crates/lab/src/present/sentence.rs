@@ -9,9 +9,7 @@ use crate::results::{ModelResults, Results};
 pub fn sentence(results: &Results, model: &ModelResults) -> String {
     let experiment = &results.experiment;
     let name = clean(&model.model.name);
-    let Some(finding) = model.findings.first() else {
-        return format!("{name}: nothing was asked.");
-    };
+    let Some(finding) = model.findings.first() else { return format!("{name}: nothing was asked.") };
     let comparison = match &finding.comparison {
         Ok(comparison) => comparison,
         Err(reason) => return format!("{name}: not enough samples: {}.", clean(reason)),
@@ -49,7 +47,9 @@ pub fn sentence(results: &Results, model: &ModelResults) -> String {
                 }
                 None => String::new(),
             };
-            format!("{name}: not enough samples to tell {treatment} from {control}: {facts}{more}.")
+            format!(
+                "{name}: not enough samples to tell {treatment} from {control}: {facts}{more}."
+            )
         }
     }
 }

@@ -21,15 +21,7 @@ pub(super) fn table(results: &Results, model: &ModelResults) -> String {
     for finding in &model.findings {
         let check = clean(&experiment.checks[finding.check].name);
         rows.push(match &finding.comparison {
-            Err(reason) => [
-                check,
-                String::new(),
-                String::new(),
-                String::new(),
-                String::new(),
-                String::new(),
-                clean(reason),
-            ],
+            Err(reason) => [check, String::new(), String::new(), String::new(), String::new(), String::new(), clean(reason)],
             Ok(comparison) => {
                 let shown = |value| percent_or_number(finding.scale, value);
                 let signed = |value| difference(finding.scale, value);

@@ -21,8 +21,7 @@ fn draft(inputs: usize, repeats: usize) -> Draft {
     let text: String = (0..inputs).map(|n| format!("note {n}\n")).collect();
     draft.inputs = Some(InputsDraft::read(Source { name: "n.txt".into(), text }).unwrap());
     draft.repeats = Some(repeats);
-    draft.checks =
-        ["contains=yes", "words"].map(|text| (make_short(text, ".".into()).unwrap(), None)).into();
+    draft.checks = ["contains=yes", "words"].map(|text| (make_short(text, ".".into()).unwrap(), None)).into();
     draft
 }
 
@@ -33,8 +32,7 @@ fn run(experiment: Experiment, rates: [f64; 2]) -> Results {
         Ok(if drawn < rate { "yes indeed" } else { "no" }.to_owned())
     };
     let (journal, tools, observer) = (&mut Unkept, &mut NoTools, &mut Unobserved);
-    let model =
-        execute(&experiment, &mut Script::new(5, answer), Company { journal, tools, observer });
+    let model = execute(&experiment, &mut Script::new(5, answer), Company { journal, tools, observer });
     let design = experiment.hash().unwrap();
     Results { experiment, design, models: vec![model.unwrap()] }
 }

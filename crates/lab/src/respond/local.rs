@@ -67,9 +67,7 @@ impl Responder for Local<'_> {
                 });
                 // The engine reports what it dropped, and is empty again.
                 while !self.engine.is_idle() {
-                    self.engine
-                        .step()
-                        .map_err(|error| RespondError::Responder(error.to_string()))?;
+                    self.engine.step().map_err(|error| RespondError::Responder(error.to_string()))?;
                 }
                 return Ok(());
             }
@@ -110,9 +108,7 @@ impl Local<'_> {
             });
             match same {
                 Some((_, _, requests)) => requests.push(request),
-                None => {
-                    wanted.push_back((Arc::clone(&request.prompt), request.seed, vec![request]))
-                }
+                None => wanted.push_back((Arc::clone(&request.prompt), request.seed, vec![request])),
             }
         }
         for (prompt, seed, requests) in wanted {
@@ -199,9 +195,7 @@ impl Flight {
         let finish = match finish {
             mynah_engine::Finish::Stop | mynah_engine::Finish::StopString(_) => Finish::Stop,
             mynah_engine::Finish::Length | mynah_engine::Finish::Context => Finish::Length,
-            mynah_engine::Finish::CacheFull => {
-                return desk.failed(growing.place, "memory for the cache is used up");
-            }
+            mynah_engine::Finish::CacheFull => return desk.failed(growing.place, "memory for the cache is used up"),
             mynah_engine::Finish::Failed(reason) => return desk.failed(growing.place, &reason),
             mynah_engine::Finish::Cancelled => return Ok(()),
         };

@@ -29,10 +29,7 @@ impl Findings {
         let complete = complete(experiment, samples);
         let monitor = monitor.map(|monitor| (monitor, *ended == Ended::Answered));
         let finding = |check: usize| finding(experiment, &complete, check, monitor);
-        Self {
-            findings: (0..experiment.checks.len()).map(finding).collect(),
-            analysed: complete.len(),
-        }
+        Self { findings: (0..experiment.checks.len()).map(finding).collect(), analysed: complete.len() }
     }
 }
 
@@ -64,15 +61,11 @@ fn complete<'s>(experiment: &Experiment, samples: &'s [Sample]) -> Vec<&'s Sampl
     for sample in &sorted {
         *counts.entry(unit(sample)).or_default() += 1;
     }
-    let full = experiment.arms.len()
-        * experiment.n_wordings()
-        * if single { 1 } else { experiment.repeats };
+    let full = experiment.arms.len() * experiment.n_wordings() * if single { 1 } else { experiment.repeats };
     let gap = |repeat: usize| (0..=repeat).any(|earlier| counts.get(&(0, earlier)) != Some(&full));
-    sorted.retain(
-        |sample| {
-            if single { !gap(sample.cell.repeat) } else { counts[&unit(sample)] == full }
-        },
-    );
+    sorted.retain(|sample| {
+        if single { !gap(sample.cell.repeat) } else { counts[&unit(sample)] == full }
+    });
     sorted
 }
 
@@ -100,9 +93,7 @@ fn finding(
     let sides = experiment.sides().len();
     let others: Vec<usize> = (0..sides).filter(|&side| side != question.control).collect();
     let family = (sides > 2)
-        .then(|| {
-            compare_all(&seen, scale, &question, &others, Purpose::Confirm, experiment.seed).ok()
-        })
+        .then(|| compare_all(&seen, scale, &question, &others, Purpose::Confirm, experiment.seed).ok())
         .flatten();
     let by_arm: Vec<Observation> = samples
         .iter()
@@ -143,11 +134,7 @@ fn question(experiment: &Experiment, check: usize, scale: Scale) -> Question {
 }
 
 /// The model of factors, or of the variants as levels of one.
-fn fitted(
-    experiment: &Experiment,
-    seen: &[Observation],
-    scale: Scale,
-) -> Option<crate::analysis::Model> {
+fn fitted(experiment: &Experiment, seen: &[Observation], scale: Scale) -> Option<crate::analysis::Model> {
     let columns = if experiment.factors.is_empty() {
         let levels = experiment.arms.iter().map(|arm| arm.name.clone()).collect();
         let factor = Factor { name: "variant".to_owned(), levels };

@@ -101,10 +101,8 @@ impl Results {
         let Some(requirement) = &self.experiment.requirement else { return true };
         self.models.iter().filter_map(|model| model.findings.first()).all(|finding| {
             let mean = finding.comparison.as_ref().ok().map(|comparison| comparison.treatment_mean);
-            let at_least =
-                requirement.at_least.is_none_or(|least| mean.is_some_and(|mean| mean >= least));
-            let at_most =
-                requirement.at_most.is_none_or(|most| mean.is_some_and(|mean| mean <= most));
+            let at_least = requirement.at_least.is_none_or(|least| mean.is_some_and(|mean| mean >= least));
+            let at_most = requirement.at_most.is_none_or(|most| mean.is_some_and(|mean| mean <= most));
             requirement.verdict.accepts(finding.verdict()) && at_least && at_most
         })
     }

@@ -121,8 +121,7 @@ fn wanted(text: &str) -> Result<Wanted, String> {
 }
 
 fn price(text: &str) -> Result<(f64, f64), String> {
-    let number =
-        |text: &str| text.trim().parse::<f64>().ok().filter(|n| *n >= 0.0 && n.is_finite());
+    let number = |text: &str| text.trim().parse::<f64>().ok().filter(|n| *n >= 0.0 && n.is_finite());
     let both = text.split_once(',').and_then(|(input, output)| number(input).zip(number(output)));
     both.ok_or_else(|| "it must be two numbers with a comma between them".to_owned())
 }
@@ -178,8 +177,7 @@ impl Args {
         }
         for text in &self.check {
             let made = check::make_short(text, PathBuf::new());
-            let made =
-                made.map_err(|fault| (Misuse(format!("--check {text}: {fault}")), fault.hint));
+            let made = made.map_err(|fault| (Misuse(format!("--check {text}: {fault}")), fault.hint));
             match made {
                 Ok(checked) => draft.checks.push((checked, None)),
                 Err((misuse, Some(hint))) => return Err(misuse).hint(hint),
@@ -190,14 +188,11 @@ impl Args {
             draft.models.clone_from(&self.model);
         }
         if let Some(verdict) = self.require {
-            draft.requirement =
-                Some(Requirement { verdict, ..draft.requirement.unwrap_or_default() });
+            draft.requirement = Some(Requirement { verdict, ..draft.requirement.unwrap_or_default() });
         }
         if let Some(margin) = self.margin {
             if !(margin >= 0.0 && margin.is_finite()) {
-                return Err(
-                    Misuse(format!("--margin {margin}: it must be a number from 0 up")).into()
-                );
+                return Err(Misuse(format!("--margin {margin}: it must be a number from 0 up")).into());
             }
             draft.margin = Some(margin);
         }

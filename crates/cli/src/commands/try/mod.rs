@@ -85,12 +85,7 @@ fn draw(
 }
 
 /// Runs the pilot and says what the whole can show; nothing else is drawn.
-fn plan(
-    args: &Args,
-    experiment: &Experiment,
-    models: &Models,
-    terminal: &Terminal,
-) -> anyhow::Result<()> {
+fn plan(args: &Args, experiment: &Experiment, models: &Models, terminal: &Terminal) -> anyhow::Result<()> {
     let pilot = pilot_of(experiment);
     models.confirm(&pilot, terminal)?;
     let mut out = terminal.out();
@@ -137,9 +132,7 @@ fn explained<T>(result: Result<T, Fault>) -> anyhow::Result<T> {
         let hint = fault.hint.clone();
         let misuse = Misuse(fault.to_string());
         match hint {
-            Some(hint) => {
-                Err::<(), _>(misuse).hint(hint).err().unwrap_or_else(|| anyhow::anyhow!(""))
-            }
+            Some(hint) => Err::<(), _>(misuse).hint(hint).err().unwrap_or_else(|| anyhow::anyhow!("")),
             None => misuse.into(),
         }
     })

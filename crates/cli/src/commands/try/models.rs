@@ -52,19 +52,14 @@ impl<'a> Models<'a> {
     ///
     /// # Errors
     /// If that is more than the budget could ever pay a tenth of.
-    pub(super) fn confirm(
-        &self,
-        experiment: &Experiment,
-        terminal: &Terminal,
-    ) -> anyhow::Result<()> {
+    pub(super) fn confirm(&self, experiment: &Experiment, terminal: &Terminal) -> anyhow::Result<()> {
         let Some((input, output)) = self.args.price else { return Ok(()) };
         let cost = estimate(experiment, Price { input, output }) * self.names.len() as f64;
         let cap = match experiment.budget.cost {
             Some(cap) => format!("; it ends at {cap:.2} USD"),
             None => String::new(),
         };
-        terminal
-            .note(&format!("this costs {cost:.4} USD at most, by the lengths of the prompts{cap}"));
+        terminal.note(&format!("this costs {cost:.4} USD at most, by the lengths of the prompts{cap}"));
         Ok(())
     }
 
@@ -134,8 +129,7 @@ impl<'a> Models<'a> {
 fn longest_prompt(experiment: &Experiment) -> Prompt {
     let prompts = schedule(&experiment.layout(), 0).into_iter().filter(|cell| cell.repeat == 0);
     let prompts = prompts.map(|cell| experiment.prompt(&cell));
-    let length =
-        |prompt: &Prompt| prompt.user.len() + prompt.system.as_ref().map_or(0, String::len);
+    let length = |prompt: &Prompt| prompt.user.len() + prompt.system.as_ref().map_or(0, String::len);
     prompts.max_by_key(length).unwrap_or(Prompt { system: None, user: String::new() })
 }
 
@@ -146,8 +140,7 @@ fn read_key(path: &Path) -> anyhow::Result<Secret> {
         return Err(Misuse(format!("others may read the key in {}", path.display())))
             .hint(format!("chmod 600 {}", path.display()));
     }
-    let text =
-        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
     Ok(Secret::new(&text))
 }
 

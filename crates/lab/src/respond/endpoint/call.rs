@@ -98,8 +98,7 @@ impl Call {
             .get("retry-after")
             .and_then(|value| value.to_str().ok()?.trim().parse::<f64>().ok())
             .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
-        let text =
-            response.body_mut().with_config().limit(MOST_BYTES).lossy_utf8(true).read_to_string();
+        let text = response.body_mut().with_config().limit(MOST_BYTES).lossy_utf8(true).read_to_string();
         let text = text.map_err(|error| passing(format!("the reply broke off: {error}")))?;
         match status {
             200..=299 => read(&text).map_err(passing),

@@ -146,8 +146,7 @@ impl Endpoint {
             _ => return Err(address()),
         }
         let key = settings.key.as_ref().map(|key| key.0.as_str());
-        if key.is_some_and(|key| key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic()))
-        {
+        if key.is_some_and(|key| key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_graphic())) {
             return Err(EndpointError::Key);
         }
         let call = Call::new(&url, &settings.model, key, settings.patience.timeout);
@@ -155,12 +154,7 @@ impl Endpoint {
     }
 
     /// Makes a request until it is answered, or it makes no sense to try again.
-    fn ask(
-        &self,
-        request: &Request,
-        sampling: &Sampling,
-        stop: &AtomicBool,
-    ) -> Result<Answer, CallError> {
+    fn ask(&self, request: &Request, sampling: &Sampling, stop: &AtomicBool) -> Result<Answer, CallError> {
         let patience = self.settings.patience;
         let mut wait = patience.wait;
         for attempt in 1.. {
@@ -171,8 +165,7 @@ impl Endpoint {
                 Ok(mut answer) => {
                     let tokens = answer.prompt_tokens.zip(answer.tokens);
                     let price = self.settings.price;
-                    answer.cost =
-                        price.zip(tokens).map(|(price, (prompt, own))| price.of(prompt, own));
+                    answer.cost = price.zip(tokens).map(|(price, (prompt, own))| price.of(prompt, own));
                     return Ok(answer);
                 }
                 Err(CallError::Passing { reason, wait }) => (reason, wait),
@@ -241,10 +234,7 @@ fn serve(
             return Ok(());
         }
         let due = gap.zip(last).is_none_or(|(gap, last)| last.elapsed() >= gap);
-        if open < width
-            && due
-            && let Some(request) = desk.next()
-        {
+        if open < width && due && let Some(request) = desk.next() {
             last = Some(Instant::now());
             open += 1;
             if ask.send(request).is_err() {
@@ -290,8 +280,7 @@ pub fn estimate(experiment: &Experiment, price: Price) -> f64 {
     }
     match experiment.budget.samples {
         Some(most) => {
-            let all =
-                experiment.inputs.len() * experiment.arms.len() * experiment.samples_per_input();
+            let all = experiment.inputs.len() * experiment.arms.len() * experiment.samples_per_input();
             cost * (most as f64 / all as f64).min(1.0)
         }
         None => cost,

@@ -23,8 +23,7 @@ fn server(replies: Vec<String>) -> (String, Arc<Mutex<Vec<String>>>) {
             let whole = |text: &[u8]| {
                 let text = String::from_utf8_lossy(text).to_lowercase();
                 let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
-                let length =
-                    head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
+                let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next());
                 body.len() >= length.and_then(|length| length.parse().ok()).unwrap_or(0)
             };
             while !whole(&text) {
@@ -42,10 +41,7 @@ fn server(replies: Vec<String>) -> (String, Arc<Mutex<Vec<String>>>) {
 }
 
 fn reply(status: &str, header: &str, body: &str) -> String {
-    format!(
-        "HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n{header}\r\n{body}",
-        body.len()
-    )
+    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n{header}\r\n{body}", body.len())
 }
 
 fn good(text: &str) -> String {
@@ -151,11 +147,7 @@ fn garbage_and_broken_replies_are_tried_again_and_then_given_up() {
     let empty = reply("200 OK", "", "{\"choices\": []}");
     let asked = ask(vec![cut, garbage, empty, "nonsense".to_owned()], 1, 1);
     asked.result.unwrap();
-    assert!(
-        asked.answers.is_empty() && asked.failures[0].contains("4 tries"),
-        "{:?}",
-        asked.failures
-    );
+    assert!(asked.answers.is_empty() && asked.failures[0].contains("4 tries"), "{:?}", asked.failures);
     assert_eq!(asked.waits.len(), 3);
 }
 
