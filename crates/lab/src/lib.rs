@@ -13,8 +13,14 @@ pub mod check;
 pub mod design;
 pub mod execute;
 pub mod experiment;
+pub mod folklore;
+pub mod judge;
+pub mod label;
 pub mod outcome;
 pub mod present;
+pub mod report;
 pub mod respond;
 pub mod results;
 pub mod statistics;
+#[cfg(test)]
+pub(crate) mod testing;

@@ -7,6 +7,7 @@ mod chat;
 mod completions;
 mod convert;
 mod embed;
+mod label;
 mod list;
 mod logs;
 mod man;
@@ -49,6 +50,7 @@ commands! {
     Logs => logs,
     Sql => sql,
     Pull => pull,
+    Label => label,
     List => list,
     Show => show,
     Rm => rm,

@@ -21,7 +21,7 @@ pub(super) const KIND: Kind = Kind {
 };
 
 /// The elements that can be asked for.
-const ELEMENTS: [&str; 10] = [
+const ELEMENTS: [&str; 11] = [
     "heading",
     "list",
     "numbered_list",
@@ -32,25 +32,35 @@ const ELEMENTS: [&str; 10] = [
     "emphasis",
     "strong",
     "rule",
+    "html",
 ];
 
 struct Markdown {
     require: Vec<usize>,
+    forbid: Vec<usize>,
 }
 
 fn make(options: &mut Options) -> Result<Arc<dyn Check>, OptionFault> {
-    let names = options.texts("require")?.unwrap_or_default();
+    let (require, forbid) = (elements(options, "require")?, elements(options, "forbid")?);
+    if let Some(&both) = forbid.iter().find(|element| require.contains(element)) {
+        let message = format!("{} is required and forbidden: it can never pass", ELEMENTS[both]);
+        return Err(OptionFault::new(Some("forbid"), message));
+    }
+    Ok(Arc::new(Markdown { require, forbid }))
+}
+
+fn elements(options: &mut Options, key: &'static str) -> Result<Vec<usize>, OptionFault> {
+    let names = options.texts(key)?.unwrap_or_default();
     let place = |name: &String| {
         ELEMENTS.iter().position(|element| element == name).ok_or_else(|| {
-            let fault = OptionFault::new(Some("require"), format!("no element is called {name:?}"));
+            let fault = OptionFault::new(Some(key), format!("no element is called {name:?}"));
             fault.hint(match suggest(name, &ELEMENTS) {
                 Some(near) => format!("did you mean {near}?"),
                 None => format!("there are {}", ELEMENTS.join(", ")),
             })
         })
     };
-    let require = names.iter().map(place).collect::<Result<_, _>>()?;
-    Ok(Arc::new(Markdown { require }))
+    names.iter().map(place).collect()
 }
 
 impl Check for Markdown {
@@ -71,6 +81,9 @@ impl Markdown {
         }
         if let Some(&missing) = self.require.iter().find(|&&element| !seen.elements[element]) {
             return Some(format!("no {}", ELEMENTS[missing].replace('_', " ")));
+        }
+        if let Some(&found) = self.forbid.iter().find(|&&element| seen.elements[element]) {
+            return Some(format!("there is {} in it", ELEMENTS[found].replace('_', " ")));
         }
         let is_plain = self.require.is_empty() && !seen.elements.contains(&true);
         is_plain.then(|| "plain text: no Markdown structure at all".to_owned())
@@ -129,6 +142,7 @@ fn look(text: &str) -> Seen {
                 line.push(' ');
             }
             Event::Rule => see("rule"),
+            Event::Html(_) | Event::InlineHtml(_) => see("html"),
             _ => {}
         }
     }
@@ -179,7 +193,7 @@ mod tests {
 
     fn fault(text: &str, require: &[&str]) -> Option<String> {
         let place = |name: &&str| ELEMENTS.iter().position(|element| element == name).unwrap();
-        Markdown { require: require.iter().map(place).collect() }.fault(text)
+        Markdown { require: require.iter().map(place).collect(), forbid: Vec::new() }.fault(text)
     }
 
     #[test]
@@ -213,6 +227,18 @@ mod tests {
     fn structure_that_was_asked_for_must_be_there() {
         assert_eq!(fault("# T\n\n1. a", &["heading", "numbered_list"]), None);
         assert_eq!(fault("# T\n\n- a", &["heading", "numbered_list"]).unwrap(), "no numbered list");
+    }
+
+    #[test]
+    fn structure_may_be_forbidden() {
+        use super::super::testing::{fault, passes};
+        use serde_json::json;
+        let keys = json!({"require": "heading", "forbid": ["html", "table"]});
+        assert!(passes("markdown", keys.clone(), "# T\n\nWords."));
+        assert!(!passes("markdown", keys.clone(), "# T\n\n<b>Words</b>"));
+        assert!(!passes("markdown", keys, "# T\n\n| a |\n|---|\n| b |"));
+        let never = fault("markdown", json!({"require": "list", "forbid": "list"}));
+        assert!(never.message.contains("never"));
     }
 
     #[test]

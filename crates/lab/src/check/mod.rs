@@ -3,8 +3,24 @@
 //! A kind of check is a file here and a line in [`KINDS`]. It is made from the keys of a `[[check]]`
 //! table, or from `--check NAME=ARGUMENT`, where the argument stands for the kind's main key.
 
+mod code;
+mod expected;
+mod fence;
+mod json;
+mod judge;
+mod language;
+mod length;
 mod markdown;
+mod number;
 mod options;
+mod perplexity;
+mod process;
+mod program;
+pub(crate) mod refusal;
+mod regex;
+mod similarity;
+#[cfg(test)]
+mod testing;
 mod text;
 
 use std::fmt;
@@ -16,6 +32,7 @@ use serde_json::{Map, Value};
 
 pub use options::{OptionFault, Options};
 
+use crate::judge::Judge;
 use crate::outcome::Scale;
 use crate::respond::{Answer, Prompt, Sampling};
 
@@ -113,6 +130,11 @@ pub trait Check: Send + Sync {
         Vec::new()
     }
 
+    /// The judge, if it is one: it looks at all answers together, by [`crate::judge::judge`].
+    fn judge(&self) -> Option<&Judge> {
+        None
+    }
+
     /// Looks at an answer.
     ///
     /// # Errors
@@ -153,8 +175,37 @@ pub struct Kind {
 }
 
 /// Every kind of check.
-pub const KINDS: &[Kind] =
-    &[markdown::KIND, text::CONTAINS, text::EQUALS, text::CHARACTERS, text::WORDS];
+pub const KINDS: &[Kind] = &[
+    markdown::KIND,
+    json::KIND,
+    regex::KIND,
+    text::CONTAINS,
+    text::EQUALS,
+    number::KIND,
+    length::CHARACTERS,
+    length::WORDS,
+    length::SENTENCES,
+    length::TOKENS,
+    language::KIND,
+    refusal::REFUSAL,
+    refusal::NO_REFUSAL,
+    similarity::KIND,
+    perplexity::KIND,
+    program::KIND,
+    code::KIND,
+    judge::JUDGE,
+    judge::PREFERENCE,
+];
+
+/// A reason that fits in a line, of what may be endless.
+pub(crate) fn shorten(reason: &str) -> String {
+    const LONGEST: usize = 200;
+    let line = reason.replace(['\n', '\r'], " ");
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line,
+    }
+}
 
 /// Makes a check of a kind from its keys. `folder`: where files named in the keys lie.
 ///

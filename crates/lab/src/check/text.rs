@@ -1,7 +1,8 @@
-//! What an answer says, and how long it is.
+//! What an answer says.
 
 use std::sync::Arc;
 
+use super::expected::Expected;
 use super::{Answered, Check, Kind, OptionFault, Options, Outcome, Tools};
 use crate::outcome::Scale;
 
@@ -9,7 +10,7 @@ use crate::outcome::Scale;
 pub(super) const CONTAINS: Kind = Kind {
     name: "contains",
     main_key: Some("text"),
-    about: "contains this text",
+    about: "contains this text, or what the input's `field` says",
     make: |options| {
         let (text, ignore_case) = text_and_case(options)?;
         Ok(Arc::new(Contains { text, ignore_case }))
@@ -20,31 +21,15 @@ pub(super) const CONTAINS: Kind = Kind {
 pub(super) const EQUALS: Kind = Kind {
     name: "equals",
     main_key: Some("text"),
-    about: "is this text, but for spaces around it",
+    about: "is this text, or what the input's `field` says, but for spaces around it",
     make: |options| {
         let (text, ignore_case) = text_and_case(options)?;
         Ok(Arc::new(Equals { text, ignore_case }))
     },
 };
 
-/// Measures, or bounds, the length in characters.
-pub(super) const CHARACTERS: Kind = Kind {
-    name: "characters",
-    main_key: Some("max"),
-    about: "length in characters; passes from min to max if either is given",
-    make: |options| length(options, |answered| answered.answer.text.trim().chars().count()),
-};
-
-/// Measures, or bounds, the length in words.
-pub(super) const WORDS: Kind = Kind {
-    name: "words",
-    main_key: Some("max"),
-    about: "length in words; passes from min to max if either is given",
-    make: |options| length(options, |answered| answered.answer.text.split_whitespace().count()),
-};
-
-fn text_and_case(options: &mut Options) -> Result<(String, bool), OptionFault> {
-    let text = options.required_text("text")?;
+fn text_and_case(options: &mut Options) -> Result<(Expected, bool), OptionFault> {
+    let text = Expected::take(options, "text")?;
     Ok((text, options.flag("ignore_case")?.unwrap_or(false)))
 }
 
@@ -53,7 +38,7 @@ fn fold(text: &str, ignore_case: bool) -> String {
 }
 
 struct Contains {
-    text: String,
+    text: Expected,
     ignore_case: bool,
 }
 
@@ -62,15 +47,19 @@ impl Check for Contains {
         Scale::Binary
     }
 
+    fn fields(&self) -> Vec<String> {
+        self.text.fields()
+    }
+
     fn check(&self, answered: &Answered, _: &mut dyn Tools) -> Result<Outcome, String> {
-        let Self { text, ignore_case } = self;
-        let found = fold(&answered.answer.text, *ignore_case).contains(&fold(text, *ignore_case));
+        let (text, ignore_case) = (self.text.of(answered)?, self.ignore_case);
+        let found = fold(&answered.answer.text, ignore_case).contains(&fold(&text, ignore_case));
         Ok(Outcome::of((!found).then(|| format!("{text:?} is not in it"))))
     }
 }
 
 struct Equals {
-    text: String,
+    text: Expected,
     ignore_case: bool,
 }
 
@@ -79,52 +68,40 @@ impl Check for Equals {
         Scale::Binary
     }
 
+    fn fields(&self) -> Vec<String> {
+        self.text.fields()
+    }
+
     fn check(&self, answered: &Answered, _: &mut dyn Tools) -> Result<Outcome, String> {
-        let Self { text, ignore_case } = self;
+        let text = self.text.of(answered)?;
         let (answer, wanted) = (answered.answer.text.trim(), text.trim());
-        let same = fold(answer, *ignore_case) == fold(wanted, *ignore_case);
+        let same = fold(answer, self.ignore_case) == fold(wanted, self.ignore_case);
         Ok(Outcome::of((!same).then(|| format!("it is not {wanted:?}"))))
     }
 }
 
-struct Length {
-    count: fn(&Answered) -> usize,
-    bounds: Option<(f64, f64)>,
-}
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
 
-fn length(
-    options: &mut Options,
-    count: fn(&Answered) -> usize,
-) -> Result<Arc<dyn Check>, OptionFault> {
-    let (min, max) = (options.number("min")?, options.number("max")?);
-    let bounds = (min.is_some() || max.is_some())
-        .then(|| (min.unwrap_or(0.0), max.unwrap_or(f64::INFINITY)));
-    if let Some((min, max)) = bounds
-        && (min > max || max < 0.0)
-    {
-        let message = format!("no length lies between {min} and {max}: it can never pass");
-        return Err(OptionFault::new(Some("max"), message));
-    }
-    Ok(Arc::new(Length { count, bounds }))
-}
+    use super::super::testing::{fault, outcome, passes};
 
-impl Check for Length {
-    fn scale(&self) -> Scale {
-        match self.bounds {
-            Some(_) => Scale::Binary,
-            None => Scale::Continuous { low: Some(0.0), high: None },
-        }
-    }
-
-    fn check(&self, answered: &Answered, _: &mut dyn Tools) -> Result<Outcome, String> {
-        let length = (self.count)(answered) as f64;
-        let Some((min, max)) = self.bounds else { return Ok(Outcome::measured(length)) };
-        Ok(Outcome::of(if length < min {
-            Some(format!("{length} is less than {min}"))
-        } else if length > max {
-            Some(format!("{length} is more than {max}"))
-        } else {
-            None
-        }))
+    #[test]
+    fn texts_are_the_same_for_all_or_each_input_s_own() {
+        assert!(passes("contains", json!({"text": "Tea"}), "Green Tea."));
+        assert!(!passes("contains", json!({"text": "tea"}), "Green Tea."));
+        assert!(passes("contains", json!({"text": "tea", "ignore_case": true}), "Green TEA."));
+        assert!(passes("equals", json!({"text": "yes"}), " yes\n"));
+        let own = |answer: &str| {
+            outcome("contains", json!({"field": "city"}), json!({"city": "Oslo"}), answer)
+        };
+        assert_eq!(own("It is Oslo.").value, 1.0);
+        assert_eq!(own("It is Bergen.").reason, "\"Oslo\" is not in it");
+        let year = outcome("equals", json!({"field": "year"}), json!({"year": 1905}), "1905");
+        assert_eq!(
+            (year.value, outcome("equals", json!({"text": 3}), Value::Null, "3").value),
+            (1.0, 1.0)
+        );
+        assert!(fault("contains", json!({"text": "a", "field": "b"})).message.contains("exclude"));
     }
 }

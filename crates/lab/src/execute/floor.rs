@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Company, ExecuteError, Sample, Tally};
 use crate::analysis::{Monitor, input_difference};
-use crate::check::{Answered, Outcome};
+use crate::check::{Answered, Outcome, Tools};
 use crate::design::{Cell, schedule};
 use crate::experiment::Experiment;
 use crate::outcome::Question;
@@ -66,8 +66,10 @@ impl<'r> Floor<'r> {
         }
         let question = &experiment.question;
         let early = Question { alpha: question.alpha * EARLY_SHARE, ..*question };
+        // A judge looks at the answers when all are there.
+        let can_watch = experiment.early && experiment.checks[0].check.judge().is_none();
         let monitor =
-            experiment.early.then(|| Monitor::new(experiment.checks[0].check.scale(), &early).ok());
+            can_watch.then(|| Monitor::new(experiment.checks[0].check.scale(), &early).ok());
         Self {
             experiment,
             company,
@@ -115,8 +117,9 @@ impl<'r> Floor<'r> {
         }
     }
 
-    pub(super) fn into_samples(self) -> Vec<Sample> {
-        self.samples.into_iter().flatten().collect()
+    /// The samples, and what judges of them need.
+    pub(super) fn into_samples(self) -> (Vec<Sample>, &'r mut dyn Tools) {
+        (self.samples.into_iter().flatten().collect(), self.company.tools)
     }
 
     /// Has the checks look at an answer, and looks at the question if that completes an input.
@@ -126,6 +129,11 @@ impl<'r> Floor<'r> {
         let input = &self.experiment.inputs[cell.input].fields;
         let mut outcomes: Vec<Outcome> = Vec::with_capacity(self.experiment.checks.len());
         for checked in &self.experiment.checks {
+            if checked.check.judge().is_some() {
+                // Filled in when all answers are there.
+                outcomes.push(Outcome::measured(0.5));
+                continue;
+            }
             let answered = Answered { prompt: &prompt, input, answer: &answer };
             let outcome = checked
                 .check

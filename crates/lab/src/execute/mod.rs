@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::check::{Outcome, Tools};
 use crate::design::{Cell, Unhashable};
 use crate::experiment::Experiment;
+use crate::judge::judge;
 use crate::respond::{Answer, Identity, Prompt, RespondError, Responder};
 use crate::results::{Ended, Findings, ModelResults};
 
@@ -108,6 +109,9 @@ pub enum ExecuteError {
         /// Why.
         reason: String,
     },
+    /// A judge could not look at the answers.
+    #[error("the answers cannot be judged: {0}")]
+    Judge(String),
     /// The journal cannot be used.
     #[error("samples cannot be kept: {0}")]
     Journal(String),
@@ -156,8 +160,9 @@ pub fn execute(
     floor.company.journal.end(&ended).map_err(ExecuteError::Journal)?;
     let (resumed, failures, cost) = (floor.resumed, floor.failures, floor.cost);
     let monitor = floor.monitor.take();
-    let samples = floor.into_samples();
+    let (mut samples, tools) = floor.into_samples();
+    let judged = judge(experiment, &mut samples, tools).map_err(ExecuteError::Judge)?;
     let Findings { findings, analysed } =
         Findings::of(experiment, &samples, monitor.as_ref(), &ended);
-    Ok(ModelResults { model, samples, analysed, resumed, failures, cost, ended, findings })
+    Ok(ModelResults { model, samples, analysed, resumed, failures, cost, ended, judged, findings })
 }

@@ -3,9 +3,9 @@
 //! Nothing here knows what kind of terminal it is; texts from models and files are made harmless.
 
 mod forest;
-mod numbers;
+pub(crate) mod numbers;
 mod outlook;
-mod sentence;
+pub(crate) mod sentence;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -46,7 +46,7 @@ fn prompts(results: &Results) -> String {
         if let Some(wording) = arm.wordings.first() {
             let prompt =
                 clean(&wording.prompt.source().split_whitespace().collect::<Vec<_>>().join(" "));
-            text += &format!("  {}  {prompt}\n", clean(&arm.name));
+            text.extend([format!("  {}  {prompt}\n", clean(&arm.name))]);
         }
     }
     text + &format!("  design {}\n", results.design)

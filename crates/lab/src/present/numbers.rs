@@ -3,7 +3,7 @@
 use crate::outcome::Scale;
 
 /// A mean: a share in per cent if the check passes or fails.
-pub(super) fn percent_or_number(scale: Scale, value: f64) -> String {
+pub(crate) fn percent_or_number(scale: Scale, value: f64) -> String {
     match scale {
         Scale::Binary => format!("{:.0} %", value * 100.0),
         Scale::Continuous { .. } | Scale::Ordinal => number(value),
@@ -11,7 +11,7 @@ pub(super) fn percent_or_number(scale: Scale, value: f64) -> String {
 }
 
 /// A difference, with its sign: in percentage points if the check passes or fails.
-pub(super) fn difference(scale: Scale, value: f64) -> String {
+pub(crate) fn difference(scale: Scale, value: f64) -> String {
     let sign = if value < 0.0 { "−" } else { "+" };
     match scale {
         _ if value.is_infinite() => format!("{sign}∞"),
@@ -21,7 +21,7 @@ pub(super) fn difference(scale: Scale, value: f64) -> String {
 }
 
 /// The unit of differences.
-pub(super) fn unit(scale: Scale) -> &'static str {
+pub(crate) fn unit(scale: Scale) -> &'static str {
     match scale {
         Scale::Binary => " points",
         Scale::Continuous { .. } | Scale::Ordinal => "",

@@ -89,7 +89,7 @@ fn facts(scale: Scale, check: &str, comparison: &Comparison, question: &Question
 }
 
 /// A verdict in a few words.
-pub(super) fn verdict_word(verdict: Verdict) -> &'static str {
+pub(crate) fn verdict_word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Better => "better",
         Verdict::Worse => "worse",

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::analysis::{Comparison, Family, Model, Progress, Spread};
 use crate::execute::Sample;
 use crate::experiment::Experiment;
+use crate::judge::Judged;
 use crate::outcome::{Question, Scale, Verdict};
 use crate::respond::Identity;
 
@@ -46,6 +47,8 @@ pub struct ModelResults {
     pub cost: f64,
     /// Why sampling ended.
     pub ended: Ended,
+    /// How far the judges among the checks can be relied on.
+    pub judged: Vec<Judged>,
     /// What each check shows; the first decides.
     pub findings: Vec<Finding>,
 }
