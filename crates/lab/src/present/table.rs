@@ -55,13 +55,13 @@ pub(super) fn table(results: &Results, model: &ModelResults) -> String {
             let gap = " ".repeat(widths[column] - width(cell));
             // Names and verdicts stand left, numbers right.
             let is_text = column == 0 || column == row.len() - 1;
-            line += &if is_text { format!("{cell}{gap}  ") } else { format!("{gap}{cell}  ") };
+            line.extend(if is_text { [cell, &gap, "  "] } else { [&gap, cell, "  "] });
         }
         text.push_str(line.trim_end());
         text.push('\n');
     }
     if let Some(Ok(comparison)) = model.findings.first().map(|finding| &finding.comparison) {
-        text.push_str(&format!("  by {}", comparison.method));
+        text.extend([format!("  by {}", comparison.method)]);
         if model.findings.len() > 1 {
             text.push_str("; the first check decides, the others are for reading");
         }

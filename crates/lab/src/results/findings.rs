@@ -120,9 +120,10 @@ fn finding(
         model: (wordings || !experiment.factors.is_empty())
             .then(|| fitted(experiment, &by_arm, scale))
             .flatten(),
-        spreads: match wordings {
-            true => (0..experiment.arms.len()).map(|arm| spread(&by_arm, arm)).collect(),
-            false => Vec::new(),
+        spreads: if wordings {
+            (0..experiment.arms.len()).map(|arm| spread(&by_arm, arm)).collect()
+        } else {
+            Vec::new()
         },
     }
 }
