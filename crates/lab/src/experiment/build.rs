@@ -21,6 +21,9 @@ const MARGIN: f64 = 0.1;
 /// More combinations than this are a mistake.
 const MOST_ARMS: usize = 256;
 
+/// The arms, the factors that they cross, and which part of the crossing they are.
+type Arms = (Vec<Arm>, Vec<Factor>, Option<Fraction>);
+
 impl Draft {
     /// Checks everything that can be checked before a sample is drawn.
     ///
@@ -85,7 +88,7 @@ impl Draft {
         }
     }
 
-    fn arms(&self) -> Result<(Vec<Arm>, Vec<Factor>, Option<Fraction>), Fault> {
+    fn arms(&self) -> Result<Arms, Fault> {
         let Some(first) = self.variants.first() else {
             let hint = "[[variant]] with name and prompt, twice; or a prompt and [factors]";
             let fault = self.source.fault_of_all("there is nothing to compare: no variant");
@@ -124,10 +127,7 @@ impl Draft {
     }
 
     /// The arms of crossed factors: all combinations, or the best fraction of them.
-    fn crossed(
-        &self,
-        base: &VariantDraft,
-    ) -> Result<(Vec<Arm>, Vec<Factor>, Option<Fraction>), Fault> {
+    fn crossed(&self, base: &VariantDraft) -> Result<Arms, Fault> {
         let mut factors = Vec::new();
         let used = |name: &str| {
             let prompts = base.prompts.iter().chain(&base.system);

@@ -36,16 +36,15 @@ const KEYS: &[&str] = &[
 ///
 /// # Errors
 /// The first mistake, with its place.
-pub fn read(source: Source, open: &dyn Fn(&str) -> Result<String, String>) -> Result<Draft, Fault> {
-    let text = source.text.clone();
-    let document = DeTable::parse(&text).map_err(|error| {
+pub fn read(source: &Source, open: &dyn Fn(&str) -> Result<String, String>) -> Result<Draft, Fault> {
+    let document = DeTable::parse(&source.text).map_err(|error| {
         let message = error.message().to_owned();
         match error.span() {
             Some(span) => source.fault(span, message),
             None => source.fault_of_all(message),
         }
     })?;
-    let table = Table { source: &source, entries: document.get_ref(), span: document.span() };
+    let table = Table { source, entries: document.get_ref(), span: document.span() };
     table.only(KEYS)?;
     let stem = Path::new(&source.name).file_stem().unwrap_or_default().to_string_lossy();
     let mut draft = Draft::new(source.clone(), stem);

@@ -12,7 +12,7 @@ fn draft(text: &str) -> Result<Draft, Fault> {
     let open = |name: &str| {
         files.get(name).map(|text| (*text).to_owned()).ok_or("no such file".to_owned())
     };
-    read(Source { name: "e.toml".into(), text: text.into() }, &open)
+    read(&Source { name: "e.toml".into(), text: text.into() }, &open)
 }
 
 fn build(text: &str) -> Result<Experiment, Fault> {

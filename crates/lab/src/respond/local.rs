@@ -111,7 +111,7 @@ impl Local<'_> {
             match same {
                 Some((_, _, requests)) => requests.push(request),
                 None => {
-                    wanted.push_back((Arc::clone(&request.prompt), request.seed, vec![request]))
+                    wanted.push_back((Arc::clone(&request.prompt), request.seed, vec![request]));
                 }
             }
         }

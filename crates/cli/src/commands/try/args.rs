@@ -146,7 +146,7 @@ impl Args {
             let bytes = std::fs::read(folder.join(name)).map_err(|error| error.to_string())?;
             String::from_utf8(bytes).map_err(|_| "it is not text in UTF-8".to_owned())
         };
-        explained(read(source, &open))
+        explained(read(&source, &open))
     }
 
     pub(super) fn read_prompts(&self) -> anyhow::Result<Draft> {

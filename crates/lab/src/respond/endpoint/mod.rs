@@ -72,8 +72,8 @@ impl Default for Patience {
         Self {
             tries: 6,
             wait: Duration::from_secs(1),
-            longest: Duration::from_secs(120),
-            timeout: Duration::from_secs(300),
+            longest: Duration::from_mins(2),
+            timeout: Duration::from_mins(5),
         }
     }
 }
