@@ -33,8 +33,12 @@ Examples:
 Exit status 100: what was required did not come out.")]
 pub(crate) struct Args {
     /// The prompt that the others are compared with, or an experiment's file
-    #[arg(value_name = "PROMPT|FILE.toml")]
-    prompt: String,
+    #[arg(value_name = "PROMPT|FILE.toml", required_unless_present = "folklore")]
+    prompt: Option<String>,
+    /// Try folk wisdom on the model instead: capitals, "please", tips, threats and more, each
+    /// beside what was published about it
+    #[arg(long, conflicts_with_all = ["prompt", "against", "inputs", "check", "plan", "aa"])]
+    pub(super) folklore: bool,
     /// A prompt that may be better; may be given several times, the first one decides
     #[arg(long, value_name = "PROMPT")]
     against: Vec<String>,
@@ -89,6 +93,9 @@ pub(crate) struct Args {
     /// Fail with status 100 unless the verdict is: better, not-worse, equivalent
     #[arg(long, value_name = "VERDICT", value_parser = wanted)]
     require: Option<Wanted>,
+    /// Also write a page to this file in which every answer can be read: one file, no network
+    #[arg(long, value_name = "FILE.html")]
+    pub(super) report: Option<PathBuf>,
     /// Print everything as JSON, every sample included
     #[arg(long)]
     pub(super) json: bool,
@@ -130,9 +137,10 @@ fn price(text: &str) -> Result<(f64, f64), String> {
 impl Args {
     /// The experiment's file, if the prompt names one.
     pub(super) fn file(&self) -> Option<&Path> {
-        let path = Path::new(&self.prompt);
+        let prompt = self.prompt.as_deref()?;
+        let path = Path::new(prompt);
         let is_file = path.extension().is_some_and(|ending| ending == "toml");
-        (is_file && !self.prompt.contains(['{', '\n'])).then_some(path)
+        (is_file && !prompt.contains(['{', '\n'])).then_some(path)
     }
 
     pub(super) fn read_file(&self, path: &Path) -> anyhow::Result<Draft> {
@@ -152,7 +160,7 @@ impl Args {
     pub(super) fn read_prompts(&self) -> anyhow::Result<Draft> {
         let mut text = String::new();
         let mut variants = Vec::new();
-        for (place, prompt) in std::iter::once(&self.prompt).chain(&self.against).enumerate() {
+        for (place, prompt) in self.prompt.iter().chain(&self.against).enumerate() {
             let start = text.len();
             text.push_str(prompt);
             let span = Some(start..text.len());

@@ -1,6 +1,7 @@
 //! `mynah try`: finds out whether a change of a prompt works.
 
 mod args;
+mod folklore;
 mod models;
 mod watch;
 
@@ -13,6 +14,7 @@ use mynah_lab::check::NoTools;
 use mynah_lab::execute::{Company, Journal, Kept, Unkept, execute, outlook, pilot_of};
 use mynah_lab::experiment::{Draft, Experiment, Fault};
 use mynah_lab::present::{outlook_text, results_text};
+use mynah_lab::report;
 use mynah_lab::respond::Responder;
 use mynah_lab::results::{Ended, ModelResults, Results};
 use mynah_store::Store;
@@ -29,12 +31,28 @@ use watch::Watch;
 const COLUMNS: usize = 80;
 
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
+    if args.folklore {
+        return folklore::run(args, terminal);
+    }
     let experiment = explained(args.draft()?.build())?;
-    let models = Models::new(args, &experiment)?;
-    let design = experiment.hash()?;
     if args.plan {
+        let models = Models::new(args, &experiment)?;
         return plan(args, &experiment, &models, terminal);
     }
+    let mut store = args.store()?;
+    let results = investigate(args, experiment, store.as_mut(), terminal)?;
+    finish(args, &results, terminal)
+}
+
+/// Lets every model answer an experiment.
+fn investigate(
+    args: &Args,
+    experiment: Experiment,
+    mut store: Option<&mut Store>,
+    terminal: &Terminal,
+) -> anyhow::Result<Results> {
+    let models = Models::new(args, &experiment)?;
+    let design = experiment.hash()?;
     models.confirm(&experiment, terminal)?;
     terminal.note(&format!(
         "{}: {} arms x {} inputs x {} samples each; design {}",
@@ -44,12 +62,11 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
         experiment.samples_per_input(),
         &design[..16]
     ));
-    let mut store = args.store()?;
     let mut results = Results { experiment, design, models: Vec::new() };
     let experiment = results.experiment.clone();
     for name in models.names() {
         let model = models.with(name, &experiment, terminal, &mut |responder| {
-            draw(args, &experiment, responder, store.as_mut(), terminal)
+            draw(args, &experiment, responder, store.as_deref_mut(), terminal)
         })?;
         let is_interrupted = model.ended == Ended::Interrupted;
         results.models.push(model);
@@ -57,7 +74,7 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
             break;
         }
     }
-    finish(args, &results, terminal)
+    Ok(results)
 }
 
 /// Lets one model answer.
@@ -112,8 +129,26 @@ fn plan(
     Ok(out.flush()?)
 }
 
+/// Writes a page to the file that was asked for, if any; it appears only when whole.
+fn write_page(
+    args: &Args,
+    write: &dyn Fn(&mut dyn std::io::Write) -> std::io::Result<()>,
+) -> anyhow::Result<()> {
+    let Some(path) = &args.report else { return Ok(()) };
+    let cannot = || format!("cannot write {}", path.display());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let file = tempfile::Builder::new().tempfile_in(folder.unwrap_or(Path::new(".")));
+    let file = file.with_context(cannot)?;
+    let mut out = std::io::BufWriter::new(file);
+    write(&mut out).with_context(cannot)?;
+    let file = out.into_inner().map_err(std::io::IntoInnerError::into_error).with_context(cannot)?;
+    file.persist(path).map_err(|error| error.error).with_context(cannot)?;
+    Ok(())
+}
+
 /// Prints what came out, and ends as the person asked for.
 fn finish(args: &Args, results: &Results, terminal: &Terminal) -> anyhow::Result<()> {
+    write_page(args, &|out| report::write(results, out))?;
     if args.json {
         terminal.json(results)?;
     } else {
