@@ -7,6 +7,7 @@
 //! | `HF_ENDPOINT`, `HF_TOKEN` | a mirror of Hugging Face; who you are there |
 //! | `PIP_INDEX_URL` | the Python package index; without it, pip's own configuration files |
 //! | `NPM_CONFIG_REGISTRY` | the npm registry |
+//! | `MYNAH_API_KEY` | who you are at an endpoint that `mynah try` asks |
 //! | `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` | the proxy, and what does not go through it |
 //!
 //! Names are also read in lower case where that is usual.
@@ -50,6 +51,11 @@ pub(crate) fn home() -> anyhow::Result<PathBuf> {
     }
     let folders = etcetera::choose_base_strategy().hint("set MYNAH_HOME to a folder")?;
     Ok(folders.cache_dir().join("mynah"))
+}
+
+/// The key for an endpoint that `mynah try` asks.
+pub(crate) fn api_key() -> Option<String> {
+    variable(&["MYNAH_API_KEY"])
 }
 
 /// The file that answers are kept in: `mynah.db` in `MYNAH_HOME`, or in `mynah` in the user's data

@@ -30,6 +30,18 @@ impl fmt::Display for Misuse {
 
 impl std::error::Error for Misuse {}
 
+/// The command did its work, and what was required of the result did not come out.
+#[derive(Debug)]
+pub(crate) struct Unmet(pub(crate) String);
+
+impl fmt::Display for Unmet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unmet {}
+
 /// Something that the person can do about an error, added to it with [`Hint::hint`].
 #[derive(Debug)]
 struct Hinted {
@@ -71,6 +83,9 @@ pub(crate) fn report(error: &anyhow::Error, terminal: &Terminal) -> ExitCode {
         return ExitCode::from(130);
     }
     tell(error, terminal);
+    if caused_by::<Unmet>(error) {
+        return ExitCode::from(100);
+    }
     ExitCode::from(if caused_by::<Misuse>(error) { 2 } else { 1 })
 }
 

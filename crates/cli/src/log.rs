@@ -62,6 +62,20 @@ pub(crate) struct LogArgs {
     pub(crate) database: DatabaseArgs,
 }
 
+impl LogArgs {
+    /// Opens the file for something that is to be kept, unless the person does not want that.
+    ///
+    /// # Errors
+    /// If it cannot be opened.
+    pub(crate) fn open_to_keep(&self) -> anyhow::Result<Option<Store>> {
+        if self.no_log {
+            return Ok(None);
+        }
+        let store = self.database.open()?;
+        Ok(store.records()?.then_some(store))
+    }
+}
+
 /// Keeps turns.
 pub(crate) struct Recorder {
     args: LogArgs,

@@ -7,6 +7,7 @@ mod chat;
 mod completions;
 mod convert;
 mod embed;
+mod label;
 mod list;
 mod logs;
 mod man;
@@ -16,6 +17,7 @@ mod rm;
 mod run;
 mod show;
 mod sql;
+mod r#try;
 
 use crate::terminal::Terminal;
 
@@ -43,10 +45,12 @@ commands! {
     Run => run,
     Chat => chat,
     Embed => embed,
+    Try => r#try,
     Bench => bench,
     Logs => logs,
     Sql => sql,
     Pull => pull,
+    Label => label,
     List => list,
     Show => show,
     Rm => rm,

@@ -149,8 +149,10 @@ impl Sample {
                 Unit::Input | Unit::Repeat => "sign flips",
             },
             test: flips.test(0.0),
-            interval: self.widen(flips.interval(alpha), alpha),
-            equivalence: self.widen(flips.interval(2.0 * alpha), 2.0 * alpha),
+            interval: self.widen(flips.interval(alpha), alpha, alpha),
+            // As wide where units are few: or five of ten that differ by little would be too few to
+            // say anything of a difference, and enough to say that there is none.
+            equivalence: self.widen(flips.interval(2.0 * alpha), 2.0 * alpha, alpha),
         }
     }
 
@@ -160,12 +162,13 @@ impl Sample {
     /// they disagree may only not have come up: with fewer such than any test could use, the
     /// interval takes in what Clopper & Pearson allow for their share, times the largest
     /// difference.
-    fn widen(&self, interval: Interval, alpha: f64) -> Interval {
+    /// `strict`: the alpha that decides how few are too few.
+    fn widen(&self, interval: Interval, alpha: f64, strict: f64) -> Interval {
         let positive = self.units.iter().filter(|unit| unit.sum > 0.0).count() as u64;
         let negative = self.units.iter().filter(|unit| unit.sum < 0.0).count() as u64;
         let (count, largest) = (self.units.len() as u64, self.largest);
         let mut wide = interval;
-        if ((positive + negative) as usize) < sign_flip::fewest_units(alpha) {
+        if ((positive + negative) as usize) < sign_flip::fewest_units(strict) {
             let share = |units: u64| largest * clopper_pearson(units, count, alpha).high;
             wide.low = wide.low.min(-share(negative));
             wide.high = wide.high.max(share(positive));

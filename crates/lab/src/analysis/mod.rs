@@ -23,6 +23,6 @@ pub use error::Error;
 pub use family::{Family, Member, Purpose, compare_all};
 pub use model::{Model, ModelError, model};
 pub use monitor::{Monitor, Progress};
-pub(crate) use paired::answers;
+pub(crate) use paired::{answers, input_difference};
 pub use result::{Comparison, InputEffect, Procedure, Unit};
 pub use spread::{Spread, spread};

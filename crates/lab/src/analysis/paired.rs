@@ -90,6 +90,16 @@ pub(crate) fn answers(observations: &[Observation], question: &Question) -> Vec<
     paired.map_or_else(|_| Vec::new(), |paired| paired.answers.into_iter().map(both).collect())
 }
 
+/// The difference on the one input that the observations are of; absent if an arm lacks it.
+pub(crate) fn input_difference(
+    observations: &[Observation],
+    scale: Scale,
+    question: &Question,
+) -> Option<f64> {
+    let paired = pair(observations, scale, question).ok()?;
+    paired.answers.first().map(|answers| answers.difference(scale))
+}
+
 fn check_value(seen: &Observation, scale: Scale) -> Result<(), Error> {
     let inside = match scale {
         Scale::Binary => seen.value == 0.0 || seen.value == 1.0,
