@@ -1,6 +1,6 @@
 //! Which instruction set to use, as a value that only detection can make.
 
-use crate::arch::{Avx2, Avx512, AvxVnni};
+use crate::arch::{Avx2, Avx512, AvxVnni, DotProd, I8mm, Neon, Relaxed, Simd128};
 
 /// An instruction set that this processor has.
 ///
@@ -16,6 +16,16 @@ pub enum Isa {
     AvxVnni(AvxVnni),
     /// AVX-512 F, BW, VL and VNNI: 512-bit registers with the int8 dot product.
     Avx512(Avx512),
+    /// NEON, which every 64-bit ARM has: 128-bit registers.
+    Neon(Neon),
+    /// As `Neon`, with the int8 dot product of signed operands.
+    DotProd(DotProd),
+    /// As `Neon`, with the int8 dot product of an unsigned with a signed operand.
+    I8mm(I8mm),
+    /// WebAssembly's 128-bit registers, in a module that is built for them; a module cannot ask.
+    Simd128(Simd128),
+    /// As `Simd128`, with the relaxed dot product and a fused multiply-add, where both are exact.
+    Relaxed(Relaxed),
 }
 
 impl Isa {
@@ -30,10 +40,16 @@ impl Isa {
         all.extend(Avx2::detect().map(Self::Avx2));
         all.extend(AvxVnni::detect().map(Self::AvxVnni));
         all.extend(Avx512::detect().map(Self::Avx512));
+        all.extend(Neon::detect().map(Self::Neon));
+        all.extend(DotProd::detect().map(Self::DotProd));
+        all.extend(I8mm::detect().map(Self::I8mm));
+        all.extend(Simd128::detect().map(Self::Simd128));
+        all.extend(Relaxed::detect().map(Self::Relaxed));
         all
     }
 
-    /// The available instruction set of this name: `scalar`, `avx2`, `avxvnni`, `avx512`.
+    /// The available instruction set of this name: `scalar`, `avx2`, `avxvnni`, `avx512`,
+    /// `neon`, `dotprod`, `i8mm`, `simd128`, `relaxed`.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::available().into_iter().find(|isa| isa.name() == name)
     }
@@ -45,6 +61,11 @@ impl Isa {
             Self::Avx2(_) => "avx2",
             Self::AvxVnni(_) => "avxvnni",
             Self::Avx512(_) => "avx512",
+            Self::Neon(_) => "neon",
+            Self::DotProd(_) => "dotprod",
+            Self::I8mm(_) => "i8mm",
+            Self::Simd128(_) => "simd128",
+            Self::Relaxed(_) => "relaxed",
         }
     }
 }

@@ -73,6 +73,10 @@ impl Simd for Scalar {
     }
     #[inline(always)]
     fn fma(self, a: F, b: F, c: F) -> F {
+        // The standard library's own for WebAssembly rounds some results twice that are not normal.
+        #[cfg(target_arch = "wasm32")]
+        return std::array::from_fn(|i| super::fused::fused(a[i], b[i], c[i]));
+        #[cfg(not(target_arch = "wasm32"))]
         std::array::from_fn(|i| a[i].mul_add(b[i], c[i]))
     }
     #[inline(always)]
