@@ -12,8 +12,8 @@ mod common;
 use common::Random;
 use mynah_kernels::format::Format;
 use mynah_kernels::{
-    Activation, Activations, AttentionOptions, AttentionScratch, CacheFormat, Context, Isa,
-    LayerCache, Matrix, PAGE, Pool, Product, activate, attention, matmul, rms_norm,
+    Activation, Activations, AttentionOptions, AttentionScratch, Cache, CacheFormat, Context, Isa,
+    Matrix, PAGE, Pool, Product, activate, attention, matmul, rms_norm,
 };
 
 /// Of all outputs, as AVX2 gives them.
@@ -29,10 +29,12 @@ fn main() {
     }
     halfway();
     // FNV-1a.
-    let checksum = expected.iter().flat_map(|x| x.to_bits().to_le_bytes()).fold(
-        0xCBF2_9CE4_8422_2325u64,
-        |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3),
-    );
+    let checksum = expected
+        .iter()
+        .flat_map(|x| x.to_bits().to_le_bytes())
+        .fold(0xCBF2_9CE4_8422_2325u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3)
+        });
     assert_eq!(checksum, CHECKSUM, "another processor gives other bits");
 }
 
@@ -71,11 +73,11 @@ fn outputs(isa: Isa) -> Vec<f32> {
 fn attend(isa: Isa, format: CacheFormat, random: &mut Random) -> Vec<f32> {
     let (n_heads, n_kv_heads, head_dim, length) = (6, 2, 48, 83);
     let n_pages = length.div_ceil(PAGE);
-    let mut cache = LayerCache::new(format, n_pages, n_kv_heads, head_dim);
+    let mut cache = Cache::new(format, 1, n_pages, n_kv_heads, head_dim);
     for i in 0..length {
         let key = random.numbers(n_kv_heads * head_dim);
         let value = random.numbers(n_kv_heads * head_dim);
-        cache.write(isa, (i / PAGE) as u32, i % PAGE, &key, &value);
+        cache.write(isa, 0, (i / PAGE) as u32, i % PAGE, &key, &value);
     }
     let pages: Vec<u32> = (0..n_pages as u32).collect();
     let contexts: Vec<Context> =
@@ -84,7 +86,16 @@ fn attend(isa: Isa, format: CacheFormat, random: &mut Random) -> Vec<f32> {
     let mut out = vec![0.0; q.len()];
     let options = AttentionOptions { n_heads, scale: 0.125, soft_cap: Some(30.0) };
     let mut scratch = AttentionScratch::default();
-    attention(&mut Pool::new(1), isa, options, &cache, &contexts, &q, &mut scratch, &mut out);
+    attention(
+        &mut Pool::new(1),
+        isa,
+        options,
+        cache.layer(0),
+        &contexts,
+        &q,
+        &mut scratch,
+        &mut out,
+    );
     out
 }
 
