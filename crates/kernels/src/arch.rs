@@ -2,41 +2,43 @@
 //!
 //! Every kernel of this crate is one generic function over [`Simd`]. An implementation supplies
 //! the same sixteen lanes of f32 and of i32, and 64 bytes, on its own registers: one 512-bit, two
-//! 256-bit, or plain arrays. Each operation is exact or correctly rounded, so all implementations
-//! give the same bits, and the tests say so with `==`.
+//! 256-bit, four 128-bit, or plain arrays. Each operation is exact or correctly rounded, so all
+//! implementations give the same bits, and the tests say so with `==`.
 //!
 //! What it does not do: choose an instruction set (see [`crate::isa`]), or touch memory other than
 //! the arrays it is given.
 
+#[cfg(target_arch = "aarch64")]
+mod arm;
 mod scalar;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+#[cfg(target_arch = "aarch64")]
+pub use arm::{DotProd, I8mm, Neon};
 pub(crate) use scalar::Scalar;
 #[cfg(target_arch = "x86_64")]
 pub use x86::{Avx2, Avx512, AvxVnni};
 
 /// Stand-ins for the instruction sets of another architecture: no value of them exists.
-#[cfg(not(target_arch = "x86_64"))]
-mod absent {
-    macro_rules! absent {
-        ($($name:ident),*) => {$(
-            /// An instruction set that this architecture does not have.
-            #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-            pub enum $name {}
+macro_rules! absent {
+    ($($name:ident),*) => {$(
+        /// An instruction set that this architecture does not have.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name {}
 
-            impl $name {
-                /// Always `None` here.
-                pub const fn detect() -> Option<Self> {
-                    None
-                }
+        impl $name {
+            /// Always `None` here.
+            pub const fn detect() -> Option<Self> {
+                None
             }
-        )*};
-    }
-    absent!(Avx2, AvxVnni, Avx512);
+        }
+    )*};
 }
+#[cfg(not(target_arch = "aarch64"))]
+absent!(Neon, DotProd, I8mm);
 #[cfg(not(target_arch = "x86_64"))]
-pub use absent::{Avx2, Avx512, AvxVnni};
+absent!(Avx2, AvxVnni, Avx512);
 
 /// How many lanes a vector has on every processor.
 pub(crate) const LANES: usize = 16;
@@ -167,6 +169,24 @@ macro_rules! entry {
             fn avx2 $(<$($declared)*>)? (s: $crate::arch::Avx2, $($arg: $ty),*) $(-> $ret)? {
                 $kernel::<_, $($($used)*)?>(s, $($arg),*)
             }
+            #[cfg(target_arch = "aarch64")]
+            #[target_feature(enable = "neon,dotprod,i8mm")]
+            #[allow(clippy::too_many_arguments, reason = "kernels take flat slices")]
+            fn i8mm $(<$($declared)*>)? (s: $crate::arch::I8mm, $($arg: $ty),*) $(-> $ret)? {
+                $kernel::<_, $($($used)*)?>(s, $($arg),*)
+            }
+            #[cfg(target_arch = "aarch64")]
+            #[target_feature(enable = "neon,dotprod")]
+            #[allow(clippy::too_many_arguments, reason = "kernels take flat slices")]
+            fn dotprod $(<$($declared)*>)? (s: $crate::arch::DotProd, $($arg: $ty),*) $(-> $ret)? {
+                $kernel::<_, $($($used)*)?>(s, $($arg),*)
+            }
+            #[cfg(target_arch = "aarch64")]
+            #[target_feature(enable = "neon")]
+            #[allow(clippy::too_many_arguments, reason = "kernels take flat slices")]
+            fn neon $(<$($declared)*>)? (s: $crate::arch::Neon, $($arg: $ty),*) $(-> $ret)? {
+                $kernel::<_, $($($used)*)?>(s, $($arg),*)
+            }
             match isa {
                 $crate::isa::Isa::Scalar => {
                     $kernel::<_, $($($used)*)?>($crate::arch::Scalar, $($arg),*)
@@ -183,12 +203,18 @@ macro_rules! entry {
                 #[expect(unsafe_code, reason = "the token proves the features")]
                 // SAFETY: only detection makes the token, and it checked these features.
                 $crate::isa::Isa::Avx512(s) => unsafe { avx512 $(::<$($used)*>)? (s, $($arg),*) },
-                #[cfg(not(target_arch = "x86_64"))]
-                $crate::isa::Isa::Avx2(never) => match never {},
-                #[cfg(not(target_arch = "x86_64"))]
-                $crate::isa::Isa::AvxVnni(never) => match never {},
-                #[cfg(not(target_arch = "x86_64"))]
-                $crate::isa::Isa::Avx512(never) => match never {},
+                #[cfg(target_arch = "aarch64")]
+                #[expect(unsafe_code, reason = "the token proves the features")]
+                // SAFETY: only detection makes the token, and it checked these features.
+                $crate::isa::Isa::Neon(s) => unsafe { neon $(::<$($used)*>)? (s, $($arg),*) },
+                #[cfg(target_arch = "aarch64")]
+                #[expect(unsafe_code, reason = "the token proves the features")]
+                // SAFETY: only detection makes the token, and it checked these features.
+                $crate::isa::Isa::DotProd(s) => unsafe { dotprod $(::<$($used)*>)? (s, $($arg),*) },
+                #[cfg(target_arch = "aarch64")]
+                #[expect(unsafe_code, reason = "the token proves the features")]
+                // SAFETY: only detection makes the token, and it checked these features.
+                $crate::isa::Isa::I8mm(s) => unsafe { i8mm $(::<$($used)*>)? (s, $($arg),*) },
             }
         }
     };

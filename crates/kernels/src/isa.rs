@@ -1,6 +1,6 @@
 //! Which instruction set to use, as a value that only detection can make.
 
-use crate::arch::{Avx2, Avx512, AvxVnni};
+use crate::arch::{Avx2, Avx512, AvxVnni, DotProd, I8mm, Neon};
 
 /// An instruction set that this processor has.
 ///
@@ -16,6 +16,12 @@ pub enum Isa {
     AvxVnni(AvxVnni),
     /// AVX-512 F, BW, VL and VNNI: 512-bit registers with the int8 dot product.
     Avx512(Avx512),
+    /// NEON, which every 64-bit ARM has: 128-bit registers.
+    Neon(Neon),
+    /// As `Neon`, with the int8 dot product of signed operands.
+    DotProd(DotProd),
+    /// As `Neon`, with the int8 dot product of an unsigned with a signed operand.
+    I8mm(I8mm),
 }
 
 impl Isa {
@@ -30,10 +36,14 @@ impl Isa {
         all.extend(Avx2::detect().map(Self::Avx2));
         all.extend(AvxVnni::detect().map(Self::AvxVnni));
         all.extend(Avx512::detect().map(Self::Avx512));
+        all.extend(Neon::detect().map(Self::Neon));
+        all.extend(DotProd::detect().map(Self::DotProd));
+        all.extend(I8mm::detect().map(Self::I8mm));
         all
     }
 
-    /// The available instruction set of this name: `scalar`, `avx2`, `avxvnni`, `avx512`.
+    /// The available instruction set of this name: `scalar`, `avx2`, `avxvnni`, `avx512`,
+    /// `neon`, `dotprod`, `i8mm`.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::available().into_iter().find(|isa| isa.name() == name)
     }
@@ -45,6 +55,9 @@ impl Isa {
             Self::Avx2(_) => "avx2",
             Self::AvxVnni(_) => "avxvnni",
             Self::Avx512(_) => "avx512",
+            Self::Neon(_) => "neon",
+            Self::DotProd(_) => "dotprod",
+            Self::I8mm(_) => "i8mm",
         }
     }
 }

@@ -16,7 +16,7 @@ mod rows;
 mod shared;
 
 pub use activations::Activations;
-pub use arch::{Avx2, Avx512, AvxVnni};
+pub use arch::{Avx2, Avx512, AvxVnni, DotProd, I8mm, Neon};
 pub use attention::{AttentionOptions, AttentionScratch, Context, attention};
 pub use buffer::Buffer;
 pub use cache::{Cache, CacheFormat, LayerCache, PAGE};
