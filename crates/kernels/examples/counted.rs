@@ -21,9 +21,9 @@ const FORMATS: [Format; 10] = [
     Format::Q4_1,
     Format::Q5_0,
     Format::Q8_0,
-    Format::Q4K,
-    Format::Q5K,
-    Format::Q6K,
+    Format::Q4_K,
+    Format::Q5_K,
+    Format::Q6_K,
 ];
 
 /// Collected instructions are those below this function.
