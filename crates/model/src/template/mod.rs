@@ -25,10 +25,8 @@
 //! - A template may put a string from outside between the halves of a token, as in
 //!   `'<|' + name + '|>'`. Roles, where templates do that, cannot hold more than a name.
 //! - A model may have been given a template that was written to mislead it.
-//! - A template can take all memory by doubling a list in a loop: thirty steps are enough, and the
-//!   engine that runs it counts steps and text, not lists. Limit the process (`ulimit -v`) to run templates
-//!   of models that you do not trust.
 
+mod budget;
 mod defaults;
 mod error;
 mod functions;
@@ -40,8 +38,9 @@ mod time;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use minijinja::machinery::{eval, get_compiled_template, make_string_output};
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, ErrorKind, Value};
+use minijinja::{AutoEscape, Environment, ErrorKind, Value};
 
 pub use error::TemplateError;
 pub use message::{Content, FunctionCall, Message, ToolCall};
@@ -55,8 +54,15 @@ use shadow::{Shadows, Watch};
 /// The longest template that is taken, in bytes. The longest known are under 30 kB.
 const MAX_SOURCE: usize = 1 << 20;
 
-/// What a rendering may cost: one unit for a step or for 64 bytes written.
-const FUEL: u64 = 4_000_000;
+/// What a rendering may cost, in units of a step or of 64 bytes written.
+const FUEL: u64 = 500_000;
+
+/// What it may cost more for each byte of the conversation.
+const FUEL_PER_BYTE: u64 = 2;
+
+/// The stack on which a template runs: room for values that lie in each other as deep as [`FUEL`]
+/// lets them.
+const STACK: usize = 1 << 28;
 
 /// What the template is called in the engine.
 const NAME: &str = "chat template";
@@ -125,8 +131,11 @@ impl ChatTemplate {
             return Err(TemplateError::TooLong { len: source.len(), max: MAX_SOURCE });
         }
         let mut environment = environment()?;
-        environment.add_template_owned(NAME, without_generation_tags(source)).map_err(|error| {
-            TemplateError::Syntax { line: error.line().unwrap_or(1), reason: reason(&error) }
+        let source_with_plain_tags = without_generation_tags(source);
+        let compiled = budget::unfolded(&source_with_plain_tags, environment.syntax());
+        environment.add_template_owned(NAME, compiled).map_err(|error| TemplateError::Syntax {
+            line: error.line().unwrap_or(1),
+            reason: reason(&error),
         })?;
         let guarded = guarded_tokens(source, tokenizer);
         let watched =
@@ -200,10 +209,23 @@ impl ChatTemplate {
         }
         let shadows = self.watch.shadows(&self.private_characters(input));
         let context = self.context(input, &shadows);
-        let template = self.environment.get_template(NAME).map_err(|error| explain(&error))?;
-        let text = template.render(context).map_err(|error| explain(&error))?;
+        let text = on_deep_stack(|| self.run(context))??;
         let (text, untrusted) = shadows.reveal(&text);
         Ok(Rendered { text, untrusted, guarded: self.guarded.clone() })
+    }
+
+    /// Runs the template.
+    fn run(&self, context: Value) -> Result<String, TemplateError> {
+        let template = self.environment.get_template(NAME).map_err(|error| explain(&error))?;
+        let compiled = get_compiled_template(&template);
+        let instructions = budget::metered(&compiled.instructions)?;
+        let mut text = String::new();
+        let mut out = make_string_output(&mut text);
+        let blocks = &compiled.blocks;
+        eval(&self.environment, &instructions, context, blocks, &mut out, AutoEscape::None)
+            .map_err(|error| explain(&error))?;
+        drop(out);
+        Ok(text)
     }
 
     /// Characters of the planes that stand-ins are taken from, wherever they come from.
@@ -275,12 +297,33 @@ fn environment() -> Result<Environment<'static>, TemplateError> {
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
     environment.set_syntax(syntax.map_err(|error| explain(&error))?);
     environment.set_fuel(Some(FUEL));
+    budget::add_operators(&mut environment);
     environment.set_unknown_method_callback(functions::call_method);
     environment.add_filter("tojson", json::to_json);
     environment.add_test("sequence", functions::is_sequence);
     environment.add_test("iterable", functions::is_iterable);
     environment.add_function("raise_exception", functions::raise_exception);
     Ok(environment)
+}
+
+/// Runs what may go deep on a stack of its own. In WebAssembly an overflow ends the module and
+/// nothing else.
+#[cfg(target_arch = "wasm32")]
+fn on_deep_stack<T>(work: impl FnOnce() -> T) -> Result<T, TemplateError> {
+    Ok(work())
+}
+
+/// Runs what may go deep on a stack of its own.
+#[cfg(not(target_arch = "wasm32"))]
+fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, TemplateError> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
+        let thread = thread.map_err(|error| TemplateError::Failed {
+            line: 1,
+            reason: format!("no stack to run it on: {error}"),
+        })?;
+        Ok(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
 }
 
 /// Writes `{% generation %}` as a condition that always holds.
