@@ -2,16 +2,17 @@
 //!
 //! The engine counts steps, text and the items that it visits. It does not count three things, with
 //! each of which a few lines take all memory or all time: lists that are added or repeated, which
-//! it joins when they are looked at; comparisons of lists in lists, where thirty doublings make a
+//! it joins when they are looked at, as are slices; comparisons of lists in lists, where thirty doublings make a
 //! thousand million pairs; and values so deep in each other that leaving them overflows the stack.
 //!
 //! So the operators are replaced here, one instruction for one, by functions that pay first.
 //! Operators on constants would be computed while compiling, before anything is counted;
 //! [`unfolded`] keeps them for later.
 
+use minijinja::filters;
 use minijinja::machinery::{Instruction, Instructions, Token, tokenize};
 use minijinja::syntax::SyntaxConfig;
-use minijinja::value::ValueKind;
+use minijinja::value::{Kwargs, ValueKind};
 use minijinja::{Environment, Error, ErrorKind, State, Value};
 
 use super::error::TemplateError;
@@ -25,21 +26,34 @@ const ITEMS_PER_FUEL: u64 = 2;
 /// Bytes of text that one unit of fuel pays for.
 const BYTES_PER_FUEL: u64 = 64;
 
-/// A filter that changes nothing. No template can name it.
-const SAME: &str = "+same";
+/// Digits that the width of a field may have.
+const MAX_DIGITS: usize = 3;
+
+/// A filter that changes nothing.
+const SAME: &str = "unfolded";
 
 /// A function that an operator is replaced by. Its name is no name in Jinja, so that no template can
 /// call it or put another in its place.
 type Compare = fn(&Value, &Value) -> bool;
 
-/// The operators that compare.
-const COMPARISONS: [(&str, Compare); 6] = [
-    ("==", |a, b| a == b),
-    ("!=", |a, b| a != b),
-    ("<", |a, b| a < b),
-    ("<=", |a, b| a <= b),
-    (">", |a, b| a > b),
-    (">=", |a, b| a >= b),
+/// The operators that compare, and their names as tests.
+const COMPARISONS: [(&str, [&str; 2], Compare); 6] = [
+    ("==", ["eq", "equalto"], |a, b| a == b),
+    ("!=", ["ne", "ne"], |a, b| a != b),
+    ("<", ["lt", "lessthan"], |a, b| a < b),
+    ("<=", ["le", "le"], |a, b| a <= b),
+    (">", ["gt", "greaterthan"], |a, b| a > b),
+    (">=", ["ge", "ge"], |a, b| a >= b),
+];
+
+type Filter = fn(&State, Value, Kwargs) -> Result<Value, Error>;
+
+/// The filters that compare items with each other.
+const COMPARING_FILTERS: [(&str, Filter); 4] = [
+    ("sort", filters::sort),
+    ("unique", filters::unique),
+    ("min", filters::min),
+    ("max", filters::max),
 ];
 
 /// Adds what operators are replaced by, and takes away what cannot be metered.
@@ -47,19 +61,35 @@ pub(super) fn add_operators(environment: &mut Environment<'_>) {
     environment.add_filter(SAME, |value: Value| value);
     environment.add_function("+", add);
     environment.add_function("*", multiply);
+    environment.add_function("[:]", slice);
     environment.add_function("in ", |state: &State, item: Value, container: Value| {
         contains(state, &item, &container)
     });
-    for (name, compare) in COMPARISONS {
-        environment.add_function(name, move |state: &State, a: Value, b: Value| {
+    environment.add_test("in", |state: &State, item: Value, container: Value| {
+        contains(state, &item, &container)
+    });
+    for (name, tests, compare) in COMPARISONS {
+        let metered = move |state: &State, a: Value, b: Value| {
             weigh(state, &a, 0)?;
             weigh(state, &b, 0)?;
             Ok::<_, Error>(compare(&a, &b))
+        };
+        environment.add_function(name, metered);
+        for name in tests.into_iter().chain([name]) {
+            environment.add_test(name, metered);
+        }
+    }
+    for (name, filter) in COMPARING_FILTERS {
+        environment.add_filter(name, move |state: &State, list: Value, arguments: Kwargs| {
+            weigh(state, &list, 0)?;
+            filter(state, list, arguments)
         });
     }
-    // Jinja has neither; they join lists without counting them.
-    environment.remove_filter("chain");
-    environment.remove_filter("zip");
+    // Jinja has neither of the first two, which join lists without counting them; the time of the
+    // last grows with the cube of how deep lists lie in each other.
+    for name in ["chain", "zip", "pprint"] {
+        environment.remove_filter(name);
+    }
 }
 
 /// The instructions with operators replaced.
@@ -82,6 +112,11 @@ pub(super) fn metered<'a>(old: &Instructions<'a>) -> Result<Instructions<'a>, Te
             Instruction::Lte => Some("<="),
             Instruction::Gt => Some(">"),
             Instruction::Gte => Some(">="),
+            Instruction::Slice => {
+                new.add_with_line(Instruction::CallFunction("[:]", Some(4)), line as u16);
+                at += 1;
+                continue;
+            }
             Instruction::CompareAndPreserve(_) => {
                 let reason = "a chained comparison (`a < b < c`) is not taken; join two by `and`";
                 return Err(TemplateError::Failed { line, reason: reason.to_owned() });
@@ -106,9 +141,7 @@ pub(super) fn unfolded(source: &str, syntax: &SyntaxConfig) -> String {
         if may_be_constant && matches!(token, Token::Plus | Token::Mul) {
             let at = span.start_offset as usize;
             out.push_str(&source[copied..at]);
-            out.push_str("|");
-            out.push_str(SAME);
-            out.push(' ');
+            out.extend(["|", SAME, " "]);
             copied = at;
         }
         may_be_constant = matches!(
@@ -167,6 +200,77 @@ fn multiply(state: &State, a: Value, b: Value) -> Result<Value, Error> {
         return Ok((0..times).flat_map(|_| once.iter().cloned()).collect());
     }
     arithmetic("*", &a, &b, i128::checked_mul, |a, b| a * b)
+}
+
+/// `list[start:stop:step]`, as Python has it. The engine's own keeps the list and counts through it
+/// whenever it is looked at, so that slices of slices take ever longer.
+fn slice(
+    state: &State,
+    value: Value,
+    start: Value,
+    stop: Value,
+    step: Value,
+) -> Result<Value, Error> {
+    let whole = |value: Value| match value.is_none() || value.is_undefined() {
+        true => Ok(None),
+        false => i64::try_from(value).map(Some),
+    };
+    let step = whole(step)?.unwrap_or(1);
+    if step == 0 {
+        return Err(Error::new(ErrorKind::InvalidOperation, "a slice cannot have steps of 0"));
+    }
+    let (start, stop) = (whole(start)?, whole(stop)?);
+    if let Some(text) = value.as_str() {
+        pay(state, text.len(), BYTES_PER_FUEL)?;
+        let chars: Vec<char> = text.chars().collect();
+        let places = places(chars.len(), start, stop, step);
+        return Ok(Value::from(places.map(|i| chars[i]).collect::<String>()));
+    }
+    let mut items = Vec::new();
+    if !value.is_none() && !value.is_undefined() {
+        for item in value.try_iter()? {
+            pay(state, 1, ITEMS_PER_FUEL)?;
+            items.push(item);
+        }
+    }
+    Ok(places(items.len(), start, stop, step).map(|i| items[i].clone()).collect())
+}
+
+/// The places of a slice among `n` items.
+fn places(
+    n: usize,
+    start: Option<i64>,
+    stop: Option<i64>,
+    step: i64,
+) -> impl Iterator<Item = usize> {
+    let n = n as i64;
+    // Going back, the place before the first is where it ends.
+    let (least, most) = if step > 0 { (0, n) } else { (-1, n - 1) };
+    let place = |i: i64| (if i < 0 { i.saturating_add(n) } else { i }).clamp(least, most);
+    let (first, end) = if step > 0 { (least, most) } else { (most, least) };
+    let (first, end) = (start.map_or(first, place), stop.map_or(end, place));
+    let inside = move |&i: &i64| if step > 0 { i < end } else { i > end };
+    std::iter::successors(Some(first), move |i| i.checked_add(step))
+        .take_while(inside)
+        .map(|i| i as usize)
+}
+
+/// Pays for `text.format(…)`, whose fields may be wider than what is written there says.
+pub(super) fn pay_for_format(state: &State, text: &str) -> Result<(), Error> {
+    let mut parts = text.split(':');
+    let before = parts.next().unwrap_or_default();
+    pay(state, before.len(), BYTES_PER_FUEL)?;
+    for part in parts {
+        let width = part.split('}').next().unwrap_or_default();
+        let digits = width.split(|c: char| !c.is_ascii_digit()).map(str::len).max();
+        if digits > Some(MAX_DIGITS) || width.contains('{') {
+            let problem = "`format` takes widths of up to three digits that stand in the text";
+            return Err(Error::new(ErrorKind::InvalidOperation, problem));
+        }
+        // Width and precision.
+        pay(state, part.len() + 2000, BYTES_PER_FUEL)?;
+    }
+    Ok(())
 }
 
 /// An operator on two numbers.

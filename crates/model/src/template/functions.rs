@@ -6,6 +6,8 @@ use minijinja::value::{ValueKind, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 use minijinja_contrib::pycompat;
 
+use super::budget;
+
 /// What a template says when it refuses a conversation.
 #[derive(Debug)]
 pub(super) struct Refusal(pub(super) String);
@@ -41,6 +43,9 @@ pub(super) fn call_method(
     method: &str,
     arguments: &[Value],
 ) -> Result<Value, Error> {
+    if let (Some(text), "format") = (value.as_str(), method) {
+        budget::pay_for_format(state, text)?;
+    }
     if let Some(text) = value.as_str()
         && let Some(result) = string_method(text, method, arguments)
     {

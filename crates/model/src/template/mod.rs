@@ -35,6 +35,7 @@ mod message;
 mod shadow;
 mod time;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
@@ -208,21 +209,23 @@ impl ChatTemplate {
             check_role(&message.role)?;
         }
         let shadows = self.watch.shadows(&self.private_characters(input));
-        let context = self.context(input, &shadows);
-        let text = on_deep_stack(|| self.run(context))??;
+        let (context, n_bytes) = self.context(input, &shadows);
+        let text = on_deep_stack(|| self.run(context, n_bytes))??;
         let (text, untrusted) = shadows.reveal(&text);
         Ok(Rendered { text, untrusted, guarded: self.guarded.clone() })
     }
 
-    /// Runs the template.
-    fn run(&self, context: Value) -> Result<String, TemplateError> {
-        let template = self.environment.get_template(NAME).map_err(|error| explain(&error))?;
+    /// Runs the template on a conversation of so many bytes.
+    fn run(&self, context: Value, n_bytes: usize) -> Result<String, TemplateError> {
+        let mut environment = self.environment.clone();
+        environment.set_fuel(Some(FUEL + FUEL_PER_BYTE * n_bytes as u64));
+        let template = environment.get_template(NAME).map_err(|error| explain(&error))?;
         let compiled = get_compiled_template(&template);
         let instructions = budget::metered(&compiled.instructions)?;
         let mut text = String::new();
         let mut out = make_string_output(&mut text);
         let blocks = &compiled.blocks;
-        eval(&self.environment, &instructions, context, blocks, &mut out, AutoEscape::None)
+        eval(&environment, &instructions, context, blocks, &mut out, AutoEscape::None)
             .map_err(|error| explain(&error))?;
         drop(out);
         Ok(text)
@@ -257,12 +260,18 @@ impl ChatTemplate {
         found
     }
 
-    /// The variables that the template sees.
-    fn context(&self, input: &ChatInput<'_>, shadows: &Shadows<'_>) -> Value {
-        let mut hide = |text: &str| shadows.hide(text, false);
+    /// The variables that the template sees, and how many bytes of text came from outside.
+    fn context(&self, input: &ChatInput<'_>, shadows: &Shadows<'_>) -> (Value, usize) {
+        let n_bytes = Cell::new(0);
+        let hide = |text: &str, is_own: bool| {
+            n_bytes.set(n_bytes.get() + text.len());
+            shadows.hide(text, is_own)
+        };
+        let hide_own = hide;
+        let mut hide = |text: &str| hide(text, false);
         let messages = input.messages.iter().map(|message| {
             let is_own = message.role == "assistant";
-            let mut hide = |text: &str| shadows.hide(text, is_own);
+            let mut hide = |text: &str| hide_own(text, is_own);
             message.to_value(self.joins_parts, &mut hide)
         });
         let messages = Value::from(messages.collect::<Vec<_>>());
@@ -287,7 +296,7 @@ impl ChatTemplate {
         for (name, value) in &input.extra {
             variables.push((name.clone(), message::value_of(value, &mut hide)));
         }
-        Value::from_pairs(variables)
+        (Value::from_pairs(variables), n_bytes.get())
     }
 }
 
@@ -296,7 +305,6 @@ fn environment() -> Result<Environment<'static>, TemplateError> {
     let mut environment = Environment::new();
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
     environment.set_syntax(syntax.map_err(|error| explain(&error))?);
-    environment.set_fuel(Some(FUEL));
     budget::add_operators(&mut environment);
     environment.set_unknown_method_callback(functions::call_method);
     environment.add_filter("tojson", json::to_json);
