@@ -7,8 +7,8 @@ use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use mynah_kernels::format::{Format, quantize};
 use mynah_kernels::{
-    Activation, Activations, AttentionOptions, AttentionScratch, CacheFormat, Context, Isa,
-    LayerCache, Matrix, PAGE, Pool, Product, activate, attention, matmul, rms_norm,
+    Activation, Activations, AttentionOptions, AttentionScratch, Cache, CacheFormat, Context, Isa,
+    Matrix, PAGE, Pool, Product, activate, attention, matmul, rms_norm,
 };
 
 fn main() {
@@ -59,10 +59,10 @@ fn product_of_512_rows(bencher: Bencher, format: Format) {
 #[divan::bench(args = [1, 64])]
 fn attention_over_1024_positions(bencher: Bencher, n: usize) {
     let (n_heads, n_kv_heads, head_dim, length) = (9, 3, 64, 1024);
-    let mut cache = LayerCache::new(CacheFormat::F16, length / PAGE, n_kv_heads, head_dim);
+    let mut cache = Cache::new(CacheFormat::F16, 1, length / PAGE, n_kv_heads, head_dim);
     let (key, value) = (numbers(n_kv_heads * head_dim), numbers(n_kv_heads * head_dim));
     for i in 0..length {
-        cache.write(Isa::detect(), (i / PAGE) as u32, i % PAGE, &key, &value);
+        cache.write(Isa::detect(), 0, (i / PAGE) as u32, i % PAGE, &key, &value);
     }
     let pages: Vec<u32> = (0..(length / PAGE) as u32).collect();
     let contexts: Vec<Context> =
@@ -72,7 +72,7 @@ fn attention_over_1024_positions(bencher: Bencher, n: usize) {
     let (mut pool, mut scratch) = (Pool::new(1), AttentionScratch::default());
     bencher.counter(ItemsCount::new(2 * n * n_heads * head_dim * length)).bench_local(|| {
         let (q, isa) = (black_box(&q), Isa::detect());
-        attention(&mut pool, isa, options, &cache, &contexts, q, &mut scratch, &mut out);
+        attention(&mut pool, isa, options, cache.layer(0), &contexts, q, &mut scratch, &mut out);
     });
 }
 

@@ -8,8 +8,8 @@ use std::hint::black_box;
 
 use mynah_kernels::format::{Format, quantize};
 use mynah_kernels::{
-    Activation, Activations, AttentionOptions, AttentionScratch, CacheFormat, Context, Isa,
-    LayerCache, Matrix, PAGE, Pool, Product, activate, attention, matmul, rms_norm,
+    Activation, Activations, AttentionOptions, AttentionScratch, Cache, CacheFormat, Context, Isa,
+    Matrix, PAGE, Pool, Product, activate, attention, matmul, rms_norm,
 };
 
 /// The formats of the models that are measured, and those that are written most.
@@ -81,10 +81,10 @@ fn product(isa: Isa, format: Format, n: usize) {
 
 fn attend(isa: Isa, n: usize) {
     let (n_heads, n_kv_heads, head_dim, length) = (9, 3, 64, 512);
-    let mut cache = LayerCache::new(CacheFormat::F16, length / PAGE, n_kv_heads, head_dim);
+    let mut cache = Cache::new(CacheFormat::F16, 1, length / PAGE, n_kv_heads, head_dim);
     let (key, value) = (numbers(n_kv_heads * head_dim), numbers(n_kv_heads * head_dim));
     for i in 0..length {
-        cache.write(isa, (i / PAGE) as u32, i % PAGE, &key, &value);
+        cache.write(isa, 0, (i / PAGE) as u32, i % PAGE, &key, &value);
     }
     let pages: Vec<u32> = (0..(length / PAGE) as u32).collect();
     let contexts: Vec<Context> =
@@ -93,6 +93,6 @@ fn attend(isa: Isa, n: usize) {
     let options = AttentionOptions { n_heads, scale: 0.125, soft_cap: None };
     let (mut pool, mut scratch) = (Pool::new(1), AttentionScratch::default());
     counted(&mut || {
-        attention(&mut pool, isa, options, &cache, &contexts, &q, &mut scratch, &mut out);
+        attention(&mut pool, isa, options, cache.layer(0), &contexts, &q, &mut scratch, &mut out);
     });
 }

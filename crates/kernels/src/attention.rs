@@ -10,7 +10,7 @@
 use std::ops::Range;
 
 use crate::arch::{LANES, Simd, entry};
-use crate::cache::{CacheFormat, LayerCache, PAGE, SCALED};
+use crate::cache::{Cache, CacheFormat, LayerCache, PAGE, SCALED};
 use crate::isa::Isa;
 use crate::math;
 use crate::pool::Pool;
@@ -70,12 +70,13 @@ pub fn attention(
     pool: &mut Pool,
     isa: Isa,
     options: AttentionOptions,
-    cache: &LayerCache,
+    layer: LayerCache<'_>,
     contexts: &[Context],
     q: &[f32],
     scratch: &mut AttentionScratch,
     out: &mut [f32],
 ) {
+    let cache = layer.cache;
     let group = options.n_heads / cache.n_kv_heads;
     assert_eq!(group * cache.n_kv_heads, options.n_heads, "query heads share key heads evenly");
     assert_eq!(q.len(), contexts.len() * options.n_heads * cache.head_dim, "length of the queries");
@@ -101,7 +102,7 @@ pub fn attention(
         #[expect(unsafe_code, reason = "a thread has scores of its own")]
         // SAFETY: no two pieces run at once with the same `thread`.
         let scores = unsafe { scores.slice(thread * of_thread, of_thread) };
-        let part = Part { options, cache, contexts, q, out: &out, group };
+        let part = Part { options, cache, layer, contexts, q, out: &out, group };
         part_of_rows(isa, &part, tile, first_head, scores, longest);
     });
 }
@@ -135,7 +136,8 @@ fn cut(
 /// What the pieces share.
 struct Part<'a> {
     options: AttentionOptions,
-    cache: &'a LayerCache,
+    cache: &'a Cache,
+    layer: LayerCache<'a>,
     contexts: &'a [Context<'a>],
     q: &'a [f32],
     out: &'a SharedMut<'a, f32>,
@@ -349,7 +351,7 @@ fn score_pages<S: Simd, C: Cached, const Q: usize, const P: usize>(
     scores: &mut [f32],
     stride: usize,
 ) {
-    let keys: [&[u8]; P] = std::array::from_fn(|p| part.cache.keys(pages[first + p], kv_head));
+    let keys: [&[u8]; P] = std::array::from_fn(|p| part.layer.keys(pages[first + p], kv_head));
     let dim = part.cache.head_dim;
     let q: [&[f32]; Q] = q.map(|q| &q[..dim]);
     let mut sums = [[s.splat(0.0); P]; Q];
@@ -461,7 +463,7 @@ fn weigh_dims<S: Simd, C: Cached, const Q: usize, const V: usize>(
     let mut totals = [[s.splat(0.0); V]; Q];
     let pages = queries[0].context.pages;
     for page in all.start / PAGE..all.end.div_ceil(PAGE) {
-        let values = part.cache.values(pages[page], kv_head);
+        let values = part.layer.values(pages[page], kv_head);
         for slot in 0..PAGE {
             let position = page * PAGE + slot;
             if !all.contains(&position) {

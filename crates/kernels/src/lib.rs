@@ -19,7 +19,7 @@ pub use activations::Activations;
 pub use arch::{Avx2, Avx512, AvxVnni};
 pub use attention::{AttentionOptions, AttentionScratch, Context, attention};
 pub use buffer::Buffer;
-pub use cache::{CacheFormat, LayerCache, PAGE};
+pub use cache::{Cache, CacheFormat, LayerCache, PAGE};
 pub use isa::Isa;
 pub use matmul::{MAX_PRODUCTS, Product, matmul};
 pub use packed::{Matrix, pack_group};

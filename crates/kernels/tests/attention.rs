@@ -5,8 +5,7 @@ mod common;
 
 use common::Random;
 use mynah_kernels::{
-    AttentionOptions, AttentionScratch, CacheFormat, Context, Isa, LayerCache, PAGE, Pool,
-    attention,
+    AttentionOptions, AttentionScratch, Cache, CacheFormat, Context, Isa, PAGE, Pool, attention,
 };
 
 struct Case {
@@ -27,28 +26,35 @@ const CASES: [Case; 5] = [
 ];
 
 struct Filled {
-    cache: LayerCache,
+    cache: Cache,
     pages: Vec<u32>,
     keys: Vec<f32>,
     values: Vec<f32>,
     q: Vec<f32>,
 }
 
-/// A cache with one sequence on scattered pages; unused slots hold NaN, which must not be read.
+/// How many layers the cache has, and which of them is read.
+const N_LAYERS: usize = 3;
+const LAYER: usize = 1;
+
+/// A cache with one sequence on scattered pages of one layer; slots of other layers and unused ones
+/// hold NaN, which must not be read.
 fn fill(random: &mut Random, case: &Case, format: CacheFormat) -> Filled {
     let n_pages = case.length.div_ceil(PAGE);
     let width = case.n_kv_heads * case.head_dim;
-    let mut cache = LayerCache::new(format, n_pages + 3, case.n_kv_heads, case.head_dim);
+    let mut cache = Cache::new(format, N_LAYERS, n_pages + 3, case.n_kv_heads, case.head_dim);
     let pages: Vec<u32> = (0..n_pages as u32).rev().map(|p| p + 2).collect();
     let nan = vec![f32::NAN; width];
     for page in 0..n_pages as u32 + 3 {
-        (0..PAGE).for_each(|slot| cache.write(Isa::Scalar, page, slot, &nan, &nan));
+        for (layer, slot) in (0..N_LAYERS).flat_map(|l| (0..PAGE).map(move |slot| (l, slot))) {
+            cache.write(Isa::Scalar, layer, page, slot, &nan, &nan);
+        }
     }
     let (keys, values) = (random.numbers(case.length * width), random.numbers(case.length * width));
     for position in 0..case.length {
         let at = position * width;
         let (key, value) = (&keys[at..][..width], &values[at..][..width]);
-        cache.write(Isa::detect(), pages[position / PAGE], position % PAGE, key, value);
+        cache.write(Isa::detect(), LAYER, pages[position / PAGE], position % PAGE, key, value);
     }
     let q = random.numbers(case.length * case.n_heads * case.head_dim);
     Filled { cache, pages, keys, values, q }
@@ -75,7 +81,7 @@ fn run(
         pool,
         isa,
         options(case),
-        &filled.cache,
+        filled.cache.layer(LAYER),
         &contexts(case, &filled.pages, rows.clone()),
         &filled.q[rows.start * width..rows.end * width],
         &mut AttentionScratch::default(),
@@ -157,6 +163,38 @@ fn the_bits_do_not_depend_on_the_instruction_set_the_batch_or_the_threads() {
                     }
                 }
             }
+        }
+    }
+}
+
+#[test]
+fn a_copied_page_holds_what_was_there_in_every_layer() {
+    let (n_kv_heads, head_dim) = (2, 48);
+    let isa = Isa::detect();
+    for format in [CacheFormat::F32, CacheFormat::F16, CacheFormat::Q8_0] {
+        let mut random = Random(5);
+        let mut cache = Cache::new(format, N_LAYERS, 20, n_kv_heads, head_dim);
+        let mut of_layers = Vec::new();
+        for layer in 0..N_LAYERS {
+            let (key, value) = (random.numbers(96), random.numbers(96));
+            cache.write(isa, layer, 3, 0, &key, &value);
+            of_layers.push(value);
+        }
+        cache.copy_page(3, 17);
+        for (layer, value) in of_layers.iter().enumerate() {
+            // With one position, attention gives its value.
+            let read = |page: u32| {
+                let (mut out, q) = (vec![0.0; 96], vec![1.0; 96]);
+                let context = [Context { pages: &[page], from: 0, to: 1 }];
+                let options = AttentionOptions { n_heads: 2, scale: 1.0, soft_cap: None };
+                let scratch = &mut AttentionScratch::default();
+                let (pool, layer) = (&mut Pool::new(1), cache.layer(layer));
+                attention(pool, isa, options, layer, &context, &q, scratch, &mut out);
+                out
+            };
+            assert_eq!(read(17), read(3));
+            let near = |(a, b): (&f32, &f32)| (a - b).abs() <= 0.02;
+            assert!(read(17).iter().zip(value).all(near), "layer {layer}");
         }
     }
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::failure::{Hint as _, Misuse};
 use crate::limits;
+use crate::machine;
 use crate::printer::Printer;
 use crate::session::{
     Answer, ConstraintArgs, Identity, Measured, Message, ModelArgs, SamplingArgs, Session, Timings,
@@ -144,6 +145,7 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
         start_to_first_token: ready + timing.first_token,
         n_threads: session.n_threads,
         bytes_per_token: session.model.bytes_per_token(),
+        peak_memory: machine::peak_memory(),
         timing,
     };
     let limit = args.stats.then(|| limits::read_gbps(engine.pool(), session.isa));

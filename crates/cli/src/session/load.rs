@@ -16,6 +16,14 @@ use crate::checkpoint;
 use crate::models::{self, Found};
 use crate::terminal::Terminal;
 
+/// What the metadata says token by token.
+const VOCABULARY: [&str; 4] = [
+    "tokenizer.ggml.tokens",
+    "tokenizer.ggml.token_type",
+    "tokenizer.ggml.scores",
+    "tokenizer.ggml.merges",
+];
+
 /// Which model it is, for records.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Identity {
@@ -52,7 +60,9 @@ impl Loaded {
     ) -> anyhow::Result<Self> {
         let (identity, files, start) = find(reference, terminal)?;
         let mut load = || {
-            let (checkpoint, mut tokenizer) = checkpoint::read(&files)?;
+            let (mut checkpoint, mut tokenizer) = checkpoint::read(&files)?;
+            // The tokenizer has its own form of these by now: tens of megabytes of a large one.
+            VOCABULARY.map(|key| checkpoint.metadata.remove(key));
             let mut release = |bytes: &[u8]| files.release(bytes);
             let model = Model::load(&checkpoint, pool, isa, options, &mut release)?;
             // A model may have more rows in its tables than there are tokens.

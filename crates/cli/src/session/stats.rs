@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::generate::Timing;
-use crate::machine;
 use crate::terminal::Terminal;
 use crate::units;
 
@@ -17,6 +16,9 @@ pub(crate) struct Measured {
     pub(crate) start_to_first_token: Duration,
     pub(crate) n_threads: usize,
     pub(crate) bytes_per_token: usize,
+    /// The most memory that was held, in bytes, where the system tells. Taken before memory is
+    /// measured: that needs much of it.
+    pub(crate) peak_memory: Option<u64>,
     pub(crate) timing: Timing,
 }
 
@@ -65,7 +67,7 @@ impl Timings {
             memory_share: read.zip(limit_gbps).map(|(read, limit)| rounded(read / limit)),
             guessed_tokens: has_guesses.then_some(timing.n_guessed),
             guessed_tokens_right: has_guesses.then_some(timing.n_guessed_right),
-            peak_rss_bytes: machine::peak_memory(),
+            peak_rss_bytes: measured.peak_memory,
             threads: measured.n_threads,
         }
     }
@@ -135,6 +137,7 @@ mod tests {
             start_to_first_token: Duration::from_millis(120),
             n_threads: 2,
             bytes_per_token: 100_000_000,
+            peak_memory: Some(120_000_000),
             timing: Timing {
                 prompt_tokens: 50,
                 prompt_cached: 32,
@@ -164,6 +167,7 @@ mod tests {
             "answer   101 tokens, 100.0 tokens/s, 8.0 of 16.0 GB/s of memory (50 %)"
         );
         assert_eq!(lines[3], "guesses  20 of 40 right");
+        assert_eq!(lines[4], "used     2 threads, 120 MB of memory");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Embedding texts: one vector for each, or one for each token.
 
-use mynah_kernels::{CacheFormat, LayerCache, PAGE, Pool};
+use mynah_kernels::{Cache, CacheFormat, PAGE, Pool};
 
 use super::batch::{Batch, BatchError, Row, Sequence, check_token};
 use super::machine::Machine;
@@ -55,7 +55,7 @@ impl Model {
             {
                 cache
             }
-            _ => LayerCache::new(CacheFormat::F32, n_pages, a.n_kv_heads, a.head_dim),
+            _ => Cache::new(CacheFormat::F32, 1, n_pages, a.n_kv_heads, a.head_dim),
         };
         scratch.texts_shape = (a.n_kv_heads, a.head_dim);
         let cache = scratch.texts.insert(cache);
@@ -68,7 +68,7 @@ impl Model {
                 adapters: Vec::new(),
             },
             batch: Batch { rows: &rows, sequences: &sequences },
-            caches: Caches::OneForAll(cache),
+            caches: Caches { cache, one_for_all: true },
             s: &mut scratch.rows,
             attention: &mut scratch.attention,
             experts: &mut scratch.experts,

@@ -123,7 +123,7 @@ impl Model {
                 },
             },
             batch,
-            caches: Caches::PerLayer(&mut cache.layers),
+            caches: Caches { cache: &mut cache.cache, one_for_all: false },
             s: &mut scratch.rows,
             attention: &mut scratch.attention,
             experts: &mut scratch.experts,

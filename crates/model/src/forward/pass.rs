@@ -5,9 +5,7 @@
 //! with sums in an order that depends on nothing else: so a row's numbers are the same bits
 //! whatever is computed beside it.
 
-use mynah_kernels::{
-    self as kernels, AttentionOptions, AttentionScratch, Context, LayerCache, PAGE,
-};
+use mynah_kernels::{self as kernels, AttentionOptions, AttentionScratch, Cache, Context, PAGE};
 
 use super::Model;
 use super::adapter::Place;
@@ -19,19 +17,17 @@ use crate::architecture::{NormAfter, Pairing};
 use crate::weights::{FeedForward, Layer, NormWeights};
 
 /// Where keys and values are kept.
-pub(super) enum Caches<'p> {
-    /// Those of each layer by themselves: a text goes on later.
-    PerLayer(&'p mut [LayerCache]),
-    /// One layer's at a time: the text is whole.
-    OneForAll(&'p mut LayerCache),
+pub(super) struct Caches<'p> {
+    pub(super) cache: &'p mut Cache,
+    /// Whether there is one layer's place only, which every layer uses in turn: then the texts are
+    /// whole, and do not go on later.
+    pub(super) one_for_all: bool,
 }
 
 impl Caches<'_> {
-    fn layer(&mut self, i: usize) -> &mut LayerCache {
-        match self {
-            Self::PerLayer(layers) => &mut layers[i],
-            Self::OneForAll(layer) => layer,
-        }
+    /// Where the cache keeps layer `i`.
+    fn layer(&self, i: usize) -> usize {
+        if self.one_for_all { 0 } else { i }
     }
 }
 
@@ -275,13 +271,13 @@ impl<'p> Pass<'p> {
 
     fn keep_keys_and_values(&mut self, i: usize) {
         let (isa, kv) = (self.machine.isa, self.model.architecture.kv_width());
-        let cache = self.caches.layer(i);
+        let layer = self.caches.layer(i);
         let rows = self.s.k.chunks_exact(kv).zip(self.s.v.chunks_exact(kv));
         for (&alive, (k, v)) in self.alive.iter().zip(rows) {
             let Row { position, sequence, .. } = self.batch.rows[alive as usize];
             let position = position as usize;
             let page = self.batch.sequences[sequence as usize].pages[position / PAGE];
-            cache.write(isa, page, position % PAGE, k, v);
+            self.caches.cache.write(isa, layer, page, position % PAGE, k, v);
         }
     }
 
@@ -328,7 +324,7 @@ impl<'p> Pass<'p> {
             self.machine.pool,
             self.machine.isa,
             options,
-            self.caches.layer(i),
+            self.caches.cache.layer(self.caches.layer(i)),
             &contexts,
             &self.s.q[..n],
             self.attention,

@@ -1,6 +1,6 @@
 //! Memory that passes use over and over: it grows to the largest batch and stays.
 
-use mynah_kernels::{Activations, AttentionScratch, Context, LayerCache};
+use mynah_kernels::{Activations, AttentionScratch, Cache, Context};
 
 use super::experts::ExpertScratch;
 
@@ -15,7 +15,7 @@ pub struct Scratch {
     /// `[rows that want them, n_vocab]`.
     pub(super) logits: Vec<f32>,
     /// Keys and values of texts that are embedded: of one layer, as they are not needed again.
-    pub(super) texts: Option<LayerCache>,
+    pub(super) texts: Option<Cache>,
     /// The key heads and their width that it was made for.
     pub(super) texts_shape: (usize, usize),
 }

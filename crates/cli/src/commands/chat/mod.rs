@@ -16,6 +16,7 @@ use self::entry::{COMMANDS, Entry};
 use crate::failure::{self, Hint as _};
 use crate::interrupt::Listening;
 use crate::limits;
+use crate::machine;
 use crate::printer::{Stream, harmless};
 use crate::session::{
     Answer, Measured, Message, ModelArgs, Role, SamplingArgs, Session, Timings, Watch,
@@ -216,6 +217,7 @@ impl<'t> Chat<'t> {
             start_to_first_token: ready + timing.first_token,
             n_threads: self.session.n_threads,
             bytes_per_token: self.session.model.bytes_per_token(),
+            peak_memory: machine::peak_memory(),
             timing,
         });
         let Some(answer) = answers.pop() else { return Ok(false) };
