@@ -178,8 +178,7 @@ fn add(state: &State, a: Value, b: Value) -> Result<Value, Error> {
 
 /// `a * b`.
 fn multiply(state: &State, a: Value, b: Value) -> Result<Value, Error> {
-    let (repeated, times) =
-        if a.as_str().is_some() || is_list(&a) { (&a, &b) } else { (&b, &a) };
+    let (repeated, times) = if a.as_str().is_some() || is_list(&a) { (&a, &b) } else { (&b, &a) };
     let count = || {
         let times = i128::try_from(times.clone())?.max(0);
         usize::try_from(times).map_err(|_| Error::from(ErrorKind::OutOfFuel))

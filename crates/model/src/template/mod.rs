@@ -138,6 +138,9 @@ impl ChatTemplate {
             line: error.line().unwrap_or(1),
             reason: reason(&error),
         })?;
+        let template = environment.get_template(NAME).map_err(|error| explain(&error))?;
+        budget::metered(&get_compiled_template(&template).instructions)?;
+        drop(template);
         let guarded = guarded_tokens(source, tokenizer);
         let watched =
             guarded.iter().filter_map(|&id| std::str::from_utf8(tokenizer.token_name(id)).ok());

@@ -7,8 +7,8 @@
 use super::alphabet::{self, Alphabet, LOW_LINE};
 use super::bpe::Bpe;
 use super::gguf::{
-    ADD_BOS, ADD_EOS, ADD_SEP, ADD_SPACE, CHARSMAP, COLLAPSE, Family, ID_KEYS, KINDS, LOWERCASE,
-    MERGES, MODEL, PRE, SCORES, STRIP_ACCENTS, TOKENS, bert_pre_tokenizer,
+    ADD_BOS, ADD_EOS, ADD_SEP, ADD_SPACE, CHARSMAP, COLLAPSE, ENDS, Family, ID_KEYS, KINDS,
+    LOWERCASE, MERGES, MODEL, PRE, SCORES, STRIP_ACCENTS, TOKENS, bert_pre_tokenizer,
 };
 use super::merge::MergeBuffers;
 use super::normalize::Change;
@@ -51,6 +51,9 @@ impl Tokenizer {
             if let Some(id) = *slot(&mut self.special.clone()) {
                 metadata.insert(key.into(), Value::U32(id));
             }
+        }
+        if self.ends.len() > 1 {
+            metadata.insert(ENDS.into(), Value::U32s(self.ends.clone()));
         }
         if family != Family::WordPiece {
             self.check_ends()?;

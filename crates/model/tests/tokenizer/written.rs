@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use mynah_model::checkpoint::Value;
 use mynah_model::tokenizer::{HuggingFaceFiles, SpecialText, Tokenizer};
 
 use crate::models;
@@ -9,9 +10,14 @@ use crate::models;
 /// Compares on every text; returns how many there were.
 fn check(name: &str, tokenizer: &Tokenizer, texts: &[String]) -> usize {
     let metadata = tokenizer.to_metadata().unwrap_or_else(|error| panic!("{name}: {error}"));
-    let again = Tokenizer::from_metadata(&metadata).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let again =
+        Tokenizer::from_metadata(&metadata).unwrap_or_else(|error| panic!("{name}: {error}"));
     assert_eq!(again.vocab_len(), tokenizer.vocab_len(), "{name}");
     assert_eq!(again.special(), tokenizer.special(), "{name}");
+    for id in 0..tokenizer.vocab_len() as u32 {
+        let ends = [&again, tokenizer].map(|tokenizer| tokenizer.is_end_of_generation(id));
+        assert_eq!(ends[0], ends[1], "{name}: token {id}");
+    }
     for text in texts {
         for special in [SpecialText::AsText, SpecialText::Parse] {
             let (ids, expected) = (again.encode(text, special), tokenizer.encode(text, special));
@@ -43,8 +49,10 @@ fn real_vocabularies_are_written_as_they_were_read() {
 fn a_small_file_of_each_kind_is_written_as_it_was_read() {
     let texts = pinned_texts("all-minilm-l6-v2");
     for kind in ["byte-level", "unigram", "word-piece"] {
-        let seed = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/tokenizer").join(kind);
-        let bytes = std::fs::read(&seed).unwrap_or_else(|error| panic!("{}: {error}", seed.display()));
+        let seed =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds/tokenizer").join(kind);
+        let bytes =
+            std::fs::read(&seed).unwrap_or_else(|error| panic!("{}: {error}", seed.display()));
         let files = HuggingFaceFiles {
             tokenizer: bytes.split(|&byte| byte == 0).next().unwrap_or_default(),
             config: None,
@@ -55,4 +63,18 @@ fn a_small_file_of_each_kind_is_written_as_it_was_read() {
         let tokenizer = tokenizer.unwrap_or_else(|error| panic!("{kind}: {error}"));
         check(kind, &tokenizer, &texts);
     }
+}
+
+#[test]
+fn every_end_that_a_file_lists_ends_an_answer() {
+    let mut metadata = models::metadata("smollm2-135m-q4_1");
+    let tokenizer = Tokenizer::from_metadata(&metadata).expect("a tokenizer");
+    assert!(!tokenizer.is_end_of_generation(100) && !tokenizer.is_end_of_generation(200));
+    let key = "tokenizer.ggml.eos_token_ids";
+    metadata.insert(key.into(), Value::U32s(vec![200, 100]));
+    let tokenizer = Tokenizer::from_metadata(&metadata).expect("a tokenizer");
+    assert!(tokenizer.is_end_of_generation(100) && tokenizer.is_end_of_generation(200));
+    metadata.insert(key.into(), Value::U32s(vec![70_000]));
+    let error = Tokenizer::from_metadata(&metadata).expect_err("no such token").to_string();
+    assert!(error.contains(key) && error.contains("70000"), "{error}");
 }
