@@ -5,6 +5,3 @@ mod limits;
 #[path = "../tokenizer/models.rs"]
 mod models;
 mod rendering;
-
-#[global_allocator]
-static MEMORY: peak_alloc::PeakAlloc = peak_alloc::PeakAlloc;
