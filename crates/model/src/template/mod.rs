@@ -347,12 +347,13 @@ fn without_generation_tags(source: &str) -> String {
     while let Some(start) = rest.find("{%") {
         let (before, tag) = rest.split_at(start);
         out.push_str(before);
-        let Some(end) = tag.find("%}") else {
+        let Some(end) = tag[2..].find("%}") else {
             rest = tag;
             break;
         };
-        let (tag, after) = tag.split_at(end + 2);
-        let name = tag[2..end].trim_start_matches(['-', '+']).trim_end_matches(['-', '+']).trim();
+        let (tag, after) = tag.split_at(end + 4);
+        let name =
+            tag[2..end + 2].trim_start_matches(['-', '+']).trim_end_matches(['-', '+']).trim();
         match name {
             "generation" => out.push_str(&tag.replacen("generation", "if true", 1)),
             "endgeneration" => out.push_str(&tag.replacen("endgeneration", "endif", 1)),

@@ -125,21 +125,24 @@ pub(crate) fn template(bytes: &[u8]) -> bool {
 
 /// Reads bytes as a GGUF file with an adapter of a small model.
 pub(crate) fn adapter(bytes: &[u8]) -> bool {
-    let facts = Metadata::from([
-        ("general.architecture", Value::String("llama".into())),
-        ("llama.block_count", Value::U32(1)),
-        ("llama.context_length", Value::U32(32)),
-        ("llama.embedding_length", Value::U32(8)),
-        ("llama.feed_forward_length", Value::U32(16)),
-        ("llama.attention.head_count", Value::U32(2)),
-        ("llama.attention.head_count_kv", Value::U32(1)),
-        ("llama.attention.layer_norm_rms_epsilon", Value::F32(1e-5)),
-        ("llama.vocab_size", Value::U32(4)),
-    ]);
-    let model = Checkpoint { metadata: facts, ..Checkpoint::default() };
-    let model = Architecture::read(&model, None).expect("a model");
     let Ok(checkpoint) = gguf::read(&[bytes]) else { return false };
-    Adapter::load(&checkpoint, &model, 1.0).is_ok()
+    Adapter::load(&checkpoint, &small_model(), 1.0).is_ok()
+}
+
+/// What a model of one block is, from the fixture that the tests of the forward pass read.
+fn small_model() -> Architecture {
+    let config = include_bytes!("../../../../fixtures/tiny/llama/config.json");
+    let weights = include_bytes!("../../../../fixtures/tiny/llama/model.safetensors");
+    let folder = Folder {
+        name: "fuzz",
+        config,
+        generation_config: None,
+        pooling_config: None,
+        tokenizer_metadata: Metadata::new(),
+        tensors: safetensors::read(&[("one.safetensors", weights)], None).expect("weights"),
+    };
+    let checkpoint = huggingface::checkpoint(folder).expect("a model");
+    Architecture::read(&checkpoint, None).expect("an architecture")
 }
 
 /// What stands before a zero byte, and what behind it.

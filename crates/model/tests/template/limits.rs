@@ -63,6 +63,10 @@ fn a_template_that_is_no_jinja_says_where() {
     assert!(matches!(error, Err(TemplateError::TooLong { .. })), "{error:?}");
     let deep = "{{ ".to_owned() + &"(".repeat(100_000) + "1" + &")".repeat(100_000) + " }}";
     assert!(matches!(render(&deep, &[]), Err(TemplateError::Syntax { .. })));
+    // Found by the fuzzer: the end of a tag within its beginning.
+    for source in ["{%}", "a {%} b %}", "{%", "{%%}"] {
+        assert!(matches!(render(source, &[]), Err(TemplateError::Syntax { .. })), "{source}");
+    }
 }
 
 #[test]
