@@ -13,7 +13,7 @@ use minijinja::filters;
 use minijinja::machinery::{Instruction, Instructions, Token, tokenize};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, State, Value};
+use minijinja::{Environment, Error, ErrorKind, State, Value, escape_formatter};
 
 use super::error::TemplateError;
 
@@ -59,6 +59,11 @@ const COMPARING_FILTERS: [(&str, Filter); 4] = [
 /// Adds what operators are replaced by, and takes away what cannot be metered.
 pub(super) fn add_operators(environment: &mut Environment<'_>) {
     environment.add_filter(SAME, |value: Value| value);
+    // A value that holds itself would be written without end.
+    environment.set_formatter(|out, state, value| {
+        weigh(state, value, 0)?;
+        escape_formatter(out, state, value)
+    });
     environment.add_function("+", add);
     environment.add_function("*", multiply);
     environment.add_function("[:]", slice);
