@@ -3,6 +3,7 @@
 //! | variable | means |
 //! |---|---|
 //! | `MYNAH_HOME` | the folder that everything is kept in |
+//! | `MYNAH_DATABASE` | the file that answers are kept in (read by [`crate::log`]'s arguments) |
 //! | `HF_ENDPOINT`, `HF_TOKEN` | a mirror of Hugging Face; who you are there |
 //! | `PIP_INDEX_URL` | the Python package index; without it, pip's own configuration files |
 //! | `NPM_CONFIG_REGISTRY` | the npm registry |
@@ -49,6 +50,16 @@ pub(crate) fn home() -> anyhow::Result<PathBuf> {
     }
     let folders = etcetera::choose_base_strategy().hint("set MYNAH_HOME to a folder")?;
     Ok(folders.cache_dir().join("mynah"))
+}
+
+/// The file that answers are kept in: `mynah.db` in `MYNAH_HOME`, or in `mynah` in the user's data
+/// folder, which is not emptied as a cache may be.
+pub(crate) fn database() -> anyhow::Result<PathBuf> {
+    if path_variable("MYNAH_HOME").is_some() {
+        return Ok(home()?.join("mynah.db"));
+    }
+    let folders = etcetera::choose_base_strategy().hint("set MYNAH_HOME to a folder")?;
+    Ok(folders.data_dir().join("mynah").join("mynah.db"))
 }
 
 /// `catalogue.toml` in `MYNAH_HOME`, or in `mynah` in the user's configuration folder.

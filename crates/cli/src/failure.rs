@@ -76,6 +76,18 @@ pub(crate) fn report(error: &anyhow::Error, terminal: &Terminal) -> ExitCode {
 
 /// Tells the person what went wrong and what can be done about it.
 pub(crate) fn tell(error: &anyhow::Error, terminal: &Terminal) {
+    terminal.error(&message(error));
+    tell_hint(error, terminal);
+}
+
+/// Tells the person what went wrong beside what they asked for, which goes on.
+pub(crate) fn warn(error: &anyhow::Error, terminal: &Terminal) {
+    terminal.warning(&message(error));
+    tell_hint(error, terminal);
+}
+
+/// What went wrong and why.
+fn message(error: &anyhow::Error) -> String {
     let mut message = String::new();
     for cause in error.chain().map(ToString::to_string) {
         // An error that only passes its cause on says the same again.
@@ -87,7 +99,10 @@ pub(crate) fn tell(error: &anyhow::Error, terminal: &Terminal) {
         }
         message.push_str(&cause);
     }
-    terminal.error(&message);
+    message
+}
+
+fn tell_hint(error: &anyhow::Error, terminal: &Terminal) {
     if let Some(hint) = error.chain().find_map(hint_of) {
         terminal.hint(&hint);
     }
@@ -112,6 +127,9 @@ fn hint_of(error: &(dyn std::error::Error + 'static)) -> Option<String> {
         return Some(hinted.hint.clone());
     }
     if let Some(error) = error.downcast_ref::<mynah_hub::Error>() {
+        return error.hint();
+    }
+    if let Some(error) = error.downcast_ref::<mynah_store::Error>() {
         return error.hint();
     }
     if let Some(error) = error.downcast_ref::<mynah_hub::ReferenceError>() {

@@ -8,6 +8,7 @@ mod environment;
 mod failure;
 mod interrupt;
 mod limits;
+mod log;
 mod machine;
 mod models;
 mod printer;
@@ -15,6 +16,7 @@ mod progress;
 mod session;
 mod store;
 mod terminal;
+mod text;
 mod units;
 
 use std::process::ExitCode;

@@ -1,5 +1,6 @@
 //! Shows answers on standard output while they are generated.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write as _};
 
 use crate::session::{Answer, Watch};
@@ -39,6 +40,11 @@ impl Stream {
 pub(crate) fn harmless(text: &str) -> String {
     let is_obeyed = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
     text.chars().map(|c| if is_obeyed(c) { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+/// A text for standard output: as it is for a file or a program, harmless for a terminal.
+pub(crate) fn for_output(text: &str) -> Cow<'_, str> {
+    if io::stdout().is_terminal() { harmless(text).into() } else { text.into() }
 }
 
 /// Shows the answers to a prompt one after the other: the first that is not whole yet appears as it

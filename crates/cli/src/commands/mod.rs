@@ -8,12 +8,14 @@ mod completions;
 mod convert;
 mod embed;
 mod list;
+mod logs;
 mod man;
 mod pull;
 mod quantize;
 mod rm;
 mod run;
 mod show;
+mod sql;
 
 use crate::terminal::Terminal;
 
@@ -42,6 +44,8 @@ commands! {
     Chat => chat,
     Embed => embed,
     Bench => bench,
+    Logs => logs,
+    Sql => sql,
     Pull => pull,
     List => list,
     Show => show,

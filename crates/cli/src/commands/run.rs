@@ -1,7 +1,7 @@
 //! `mynah run`: answers a prompt.
 
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use mynah_engine::constraint::{Constraint, Grammars};
 use mynah_engine::sampling::SamplingParams;
@@ -10,11 +10,12 @@ use serde::Serialize;
 
 use crate::failure::{Hint as _, Misuse};
 use crate::limits;
+use crate::log::{self, Asked, LogArgs, Recorder};
 use crate::machine;
 use crate::printer::Printer;
 use crate::session::{
-    Answer, ConstraintArgs, Identity, Measured, Message, ModelArgs, SamplingArgs, Session, Timings,
-    Unwatched, explain_refusal, finish_name, generate,
+    Answer, ConstraintArgs, ConstraintText, Identity, Measured, Message, ModelArgs, SamplingArgs,
+    Session, Timings, Unwatched, explain_refusal, finish_name, generate,
 };
 use crate::terminal::Terminal;
 
@@ -61,6 +62,8 @@ pub(crate) struct Args {
     sampling: SamplingArgs,
     #[command(flatten)]
     constraint: ConstraintArgs,
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 /// What `--json` prints for each answer.
@@ -93,19 +96,20 @@ struct TokenReport {
 }
 
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
-    let start = Instant::now();
-    let prompt = read_prompt(&args.prompt, args.raw)?;
+    let (start, at) = (Instant::now(), SystemTime::now());
+    let text = read_prompt(&args.prompt, args.raw)?;
     args.sampling.check()?;
-    let constraint = args.constraint.read()?;
+    let form = args.constraint.read()?;
     let (session, pool) = Session::open(&args.model, terminal)?;
     let mut sampling = args.sampling.params(&session.facts, &session.tokenizer)?;
     sampling.logprobs = args.logprobs;
     sampling.validate().map_err(|error| Misuse(error.to_string()))?;
 
+    let message = [Message::user(text)];
     let prompt = if args.raw {
-        session.prompts.raw(&prompt)
+        session.prompts.raw(&message[0].content)
     } else {
-        session.prompts.conversation(args.system.as_deref(), &[Message::user(prompt)])?
+        session.prompts.conversation(args.system.as_deref(), &message)?
     };
     if prompt.is_empty() {
         return no_prompt();
@@ -119,7 +123,7 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
     let n_positions = prompt.len() + args.samples.saturating_mul(max_tokens);
     let mut engine = session.engine(pool, n_positions);
     let grammars = || Grammars::new(engine.vocabulary().clone());
-    let constraint = constraint.map(|text| text.compile(&grammars())).transpose()?;
+    let constraint = form.as_ref().map(|text| text.compile(&grammars())).transpose()?;
     let warnings = constraint.iter().flat_map(Constraint::warnings);
     warnings.for_each(|warning| terminal.warning(warning));
     let request = Request {
@@ -152,19 +156,40 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
     let timings = Timings::new(&measured, limit);
     if args.json {
         let report = |answer| report(answer, args, &session, &sampling, max_tokens, &timings);
-        match &answers[..] {
-            [answer] => write_json(&report(answer), terminal)?,
-            answers => {
-                write_json(&answers.iter().map(report).collect::<Vec<_>>(), terminal)?;
-            }
-        }
+        write_reports(&answers.iter().map(report).collect::<Vec<_>>(), terminal)?;
     }
     if args.stats {
         timings.tell(terminal);
         terminal.note(&format!("seed     {}", sampling.seed));
     }
+    let asked = asked(args, &session, &message, &sampling, form.as_ref(), at);
+    let turns: Vec<_> = answers.iter().map(|answer| asked.turn(answer, &timing)).collect();
+    Recorder::new(&args.log).record(None, &turns, terminal);
     let limited = args.max_tokens.is_some_and(|asked| asked <= room);
     answers.iter().try_for_each(|answer| tell_end(answer, limited, &session, terminal))
+}
+
+/// What was asked, for the log.
+fn asked<'a>(
+    args: &'a Args,
+    session: &'a Session,
+    message: &[Message],
+    sampling: &'a SamplingParams,
+    constraint: Option<&'a ConstraintText>,
+    at: SystemTime,
+) -> Asked<'a> {
+    Asked {
+        command: "run",
+        session,
+        model_args: &args.model,
+        messages: log::messages(args.system.as_deref(), message),
+        sampling,
+        stop: &args.sampling.stop,
+        max_tokens: args.max_tokens,
+        constraint,
+        raw: args.raw,
+        at,
+    }
 }
 
 /// The words, and after them what is on standard input, if it is not a terminal.
@@ -241,6 +266,14 @@ fn tell_end(
         _ => {}
     }
     Ok(())
+}
+
+/// Writes one answer by itself, and several as a list.
+fn write_reports(reports: &[Report<'_>], terminal: &Terminal) -> anyhow::Result<()> {
+    match reports {
+        [report] => write_json(report, terminal),
+        reports => write_json(&reports, terminal),
+    }
 }
 
 /// Writes a line of JSON: a token a line would be hard to read, and a line is easy to collect.

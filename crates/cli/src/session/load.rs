@@ -62,7 +62,9 @@ impl Loaded {
         let mut load = || {
             let (mut checkpoint, mut tokenizer) = checkpoint::read(&files)?;
             // The tokenizer has its own form of these by now: tens of megabytes of a large one.
-            VOCABULARY.map(|key| checkpoint.metadata.remove(key));
+            for key in VOCABULARY {
+                checkpoint.metadata.remove(key);
+            }
             let mut release = |bytes: &[u8]| files.release(bytes);
             let model = Model::load(&checkpoint, pool, isa, options, &mut release)?;
             // A model may have more rows in its tables than there are tokens.

@@ -9,8 +9,8 @@ mod prompt;
 mod sampling;
 mod stats;
 
-pub(crate) use constraint::ConstraintArgs;
-pub(crate) use generate::{Answer, Unwatched, Watch, generate};
+pub(crate) use constraint::{ConstraintArgs, ConstraintText};
+pub(crate) use generate::{Answer, Timing, Unwatched, Watch, generate};
 pub(crate) use load::{Identity, Loaded};
 pub(crate) use prompt::{Message, Prompts, Role};
 pub(crate) use sampling::SamplingArgs;

@@ -3,10 +3,11 @@
 mod conversation;
 mod editor;
 mod entry;
+mod kept;
 
 use std::io::Write as _;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use mynah_engine::{Engine, Finish, Request, RequestError};
 
@@ -16,10 +17,11 @@ use self::entry::{COMMANDS, Entry};
 use crate::failure::{self, Hint as _};
 use crate::interrupt::Listening;
 use crate::limits;
+use crate::log::{self, Asked, LogArgs, Recorder};
 use crate::machine;
 use crate::printer::{Stream, harmless};
 use crate::session::{
-    Answer, Measured, Message, ModelArgs, Role, SamplingArgs, Session, Timings, Watch,
+    Answer, Measured, Message, ModelArgs, Role, SamplingArgs, Session, Timing, Timings, Watch,
     at_least_one, explain_refusal, generate,
 };
 use crate::terminal::Terminal;
@@ -39,6 +41,10 @@ pub(crate) struct Args {
     /// Go on with a saved conversation
     #[arg(long, value_name = "FILE")]
     load: Option<std::path::PathBuf>,
+    /// Go on with a conversation that was kept: the last one, or the one that `mynah logs` shows
+    #[arg(long = "continue", short = 'c', value_name = "ID", num_args = 0..=1, conflicts_with = "load")]
+    #[arg(default_missing_value = kept::LAST)]
+    go_on: Option<String>,
     /// How many tokens an answer may have [default: what the context leaves]
     #[arg(long, short = 'n', value_name = "N", value_parser = at_least_one)]
     max_tokens: Option<usize>,
@@ -47,13 +53,16 @@ pub(crate) struct Args {
     stats: bool,
     #[command(flatten)]
     sampling: SamplingArgs,
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
     args.sampling.check()?;
     let saved = args.load.as_deref().map(Conversation::load).transpose()?;
+    let kept = args.go_on.as_deref().map(|id| kept::find(&args.log, id)).transpose()?;
     let mut editor = Editor::new()?;
-    let mut chat = Chat::open(args, saved, terminal)?;
+    let mut chat = Chat::open(args, saved, kept, terminal)?;
     chat.greet(matches!(editor, Editor::Terminal(_)));
     let mut was_interrupted = false;
     loop {
@@ -92,15 +101,23 @@ struct Chat<'t> {
     conversation: Conversation,
     tells_stats: bool,
     last: Option<Measured>,
+    recorder: Recorder,
+    /// The conversation in the log that goes on.
+    thread: Option<String>,
 }
 
 impl<'t> Chat<'t> {
     fn open(
         args: &Args,
         saved: Option<Conversation>,
+        kept: Option<mynah_store::Conversation>,
         terminal: &'t Terminal,
     ) -> anyhow::Result<Self> {
-        let (session, pool) = Session::open(&args.model, terminal)?;
+        let mut model_args = args.model.clone();
+        if let (None, Some(kept)) = (&model_args.model, &kept) {
+            model_args.model = Some(kept.model.clone());
+        }
+        let (session, pool) = Session::open(&model_args, terminal)?;
         let engine = session.engine(pool, session.context);
         let settings = Settings {
             sampling: args.sampling.params(&session.facts, &session.tokenizer)?,
@@ -112,13 +129,18 @@ impl<'t> Chat<'t> {
             saved.unwrap_or_else(|| Conversation::new(name, args.system.clone(), settings));
         let mut chat = Self {
             terminal,
-            model_args: args.model.clone(),
+            model_args,
             session,
             engine,
             conversation,
             tells_stats: args.stats,
             last: None,
+            recorder: Recorder::new(&args.log),
+            thread: None,
         };
+        if let Some(kept) = kept {
+            chat.thread = Some(kept::take_up(kept, &mut chat.conversation));
+        }
         if args.load.is_some() && args.system.is_some() {
             chat.conversation.system.clone_from(&args.system);
         }
@@ -154,6 +176,7 @@ impl<'t> Chat<'t> {
             Entry::Set(Some((name, value))) => self.set(&name, value.as_deref())?,
             Entry::Clear => {
                 self.conversation.messages.clear();
+                self.thread = None;
                 self.terminal.note("the conversation begins anew");
             }
             Entry::Regenerate => self.regenerate()?,
@@ -182,7 +205,7 @@ impl<'t> Chat<'t> {
 
     /// Answers the last message. Returns whether there is an answer.
     fn answer(&mut self) -> anyhow::Result<bool> {
-        let start = Instant::now();
+        let (start, at) = (Instant::now(), SystemTime::now());
         let conversation = &self.conversation;
         let Settings { sampling, stop, max_tokens } = conversation.settings.clone();
         let system = conversation.system.as_deref();
@@ -228,11 +251,32 @@ impl<'t> Chat<'t> {
         if answer.text.is_empty() && answer.finish == Finish::Cancelled {
             return Ok(false);
         }
+        self.keep(&answer, &timing, at);
         self.conversation.messages.push(Message::assistant(answer.text));
         if self.tells_stats {
             self.stats();
         }
         Ok(true)
+    }
+
+    /// Keeps an answer to what was said so far.
+    fn keep(&mut self, answer: &Answer, timing: &Timing, at: SystemTime) {
+        let Conversation { system, settings, messages, .. } = &self.conversation;
+        let asked = Asked {
+            command: "chat",
+            session: &self.session,
+            model_args: &self.model_args,
+            messages: log::messages(system.as_deref(), messages),
+            sampling: &settings.sampling,
+            stop: &settings.stop,
+            max_tokens: settings.max_tokens,
+            constraint: None,
+            raw: false,
+            at,
+        };
+        let turn = asked.turn(answer, timing);
+        let thread = self.thread.take();
+        self.thread = self.recorder.record(thread.as_deref(), &[turn], self.terminal).or(thread);
     }
 
     /// Says why an answer ended, if the model did not end it.
@@ -339,6 +383,7 @@ impl<'t> Chat<'t> {
 
     fn load(&mut self, path: &Path) -> anyhow::Result<()> {
         self.conversation = Conversation::load(path)?;
+        self.thread = None;
         let (then, now) = (&self.conversation.model, &self.session.identity.name);
         if then != now {
             self.terminal.note(&format!("this was said with {then}; you go on with {now}"));
