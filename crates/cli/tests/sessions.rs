@@ -203,8 +203,10 @@ fn at_a_terminal(home: &Path, environment: &[(&str, &str)]) -> Child {
         model().display()
     );
     let mut script = Command::new("script");
-    script.args(["-qec", &command, "/dev/null"]).env("MYNAH_HOME", home).env("HOME", home);
-    script.env("TERM", "xterm").env_remove("NO_COLOR").envs(environment.iter().copied());
+    script.args(["-qec", &command, "/dev/null"]).env_clear();
+    // What is kept goes to the home too.
+    script.env("MYNAH_HOME", home).env("HOME", home).env("TERM", "xterm");
+    script.env("PATH", std::env::var_os("PATH").unwrap()).envs(environment.iter().copied());
     script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
 }
 

@@ -25,7 +25,7 @@ fn render(source: &str) -> Result<String, TemplateError> {
 
 /// Templates that grow: each takes all memory or all time, or overflows the stack, where nothing
 /// stops it. They go wrong in line 2.
-const GROWING: [&str; 34] = [
+const GROWING: [&str; 36] = [
     "{% for a in range(99999) %}{% for b in range(99999) %}{{ a }}{% endfor %}{% endfor %}",
     "{% for a in 'x' * 99999999 %}{{ a }}{% endfor %}",
     "{% set n = namespace(x='ab') %}{% for i in range(99) %}{% set n.x = n.x ~ n.x %}{% endfor %}",
@@ -65,21 +65,47 @@ const GROWING: [&str; 34] = [
     // A value that holds itself.
     "{% set n = namespace() %}{% set n.x = n %}{{ n }}",
     "{% set n = namespace() %}{% set n.x = n %}{{ n | tojson }}",
+    // Filters that double.
+    "{% set n = namespace(x=[none] * 1000) %}{% for i in range(9) %}{% set n.x = n.x | map('default', n.x, true) | list %}{% endfor %}{{ n.x ~ '' }}",
+    "{% set n = namespace(x={'a': 1}) %}{% for i in range(60) %}{% set n.x = dict(a=n.x, b=n.x) %}{% endfor %}{{ n.x | string }}",
 ];
+
+/// What may be done with lists in lists, of which writing one takes all memory.
+const LOOKS: [&str; 11] = [
+    "a",
+    "a ~ ''",
+    "a | string",
+    "[a] | join",
+    "''.join([a])",
+    "a | tojson",
+    "a | upper",
+    "a | replace('1', '2')",
+    "{a: 1}",
+    "{'b': 1}[a]",
+    "'%s' | format(a)",
+];
+
+/// Renders a template that goes wrong in line 2.
+fn check(source: &str) {
+    MEMORY.reset_peak_usage();
+    let before = MEMORY.current_usage();
+    match render(source) {
+        Err(TemplateError::Endless { line } | TemplateError::Failed { line, .. }) => {
+            assert_eq!(line, 2, "{source}");
+        }
+        other => panic!("{source}: {:?}", other.map(|text| text.len())),
+    }
+    let most = MEMORY.peak_usage() - before;
+    assert!(most < MOST_MEMORY, "{source}: {most} bytes");
+}
 
 #[test]
 fn a_template_that_does_not_end_is_stopped_at_its_line() {
     for source in GROWING {
-        let source = format!("\n{source}");
-        MEMORY.reset_peak_usage();
-        let before = MEMORY.current_usage();
-        match render(&source) {
-            Err(TemplateError::Endless { line } | TemplateError::Failed { line, .. }) => {
-                assert_eq!(line, 2, "{source}");
-            }
-            other => panic!("{source}: {:?}", other.map(|text| text.len())),
-        }
-        let most = MEMORY.peak_usage() - before;
-        assert!(most < MOST_MEMORY, "{source}: {most} bytes");
+        check(&format!("\n{source}"));
+    }
+    for look in LOOKS {
+        let doubled = "{% set a = [a, a] %}".repeat(60);
+        check(&format!("\n{{% set a = [1] %}}{doubled}{{{{ {look} }}}}"));
     }
 }

@@ -2,22 +2,23 @@
 //!
 //! The engine counts steps, text and the items that it visits. It does not count three things, with
 //! each of which a few lines take all memory or all time: lists that are added or repeated, which
-//! it joins when they are looked at, as are slices; comparisons of lists in lists, where thirty doublings make a
-//! thousand million pairs; and values so deep in each other that leaving them overflows the stack.
+//! it joins when they are looked at, as are slices; lists in lists, where thirty doublings make a
+//! thousand million items to write or to compare; and values so deep in each other that writing or
+//! leaving them overflows the stack.
 //!
-//! So the operators are replaced here, one instruction for one, by functions that pay first.
-//! Operators on constants would be computed while compiling, before anything is counted;
-//! [`unfolded`] keeps them for later.
+//! So operators are replaced by the functions here, which pay first, and every value that a template
+//! makes is [weighed](weighed) as soon as it is made: it must not be deep, and writing it must be
+//! payable with the fuel that is left. What a template can print, it can therefore print; a
+//! namespace, the one thing that changes after it was made, is in [`namespace`](super::namespace).
+//! [`rewrite`](super::rewrite) puts the calls in place.
 
 use minijinja::filters;
-use minijinja::machinery::{Instruction, Instructions, Token, tokenize};
-use minijinja::syntax::SyntaxConfig;
 use minijinja::value::{Kwargs, ValueKind};
-use minijinja::{Environment, Error, ErrorKind, State, Value, escape_formatter};
+use minijinja::{Environment, Error, ErrorKind, State, Value};
 
-use super::error::TemplateError;
+use super::namespace::{self, Namespace};
 
-/// How deep values may lie in each other where they are compared.
+/// How deep values may lie in each other.
 const MAX_DEPTH: usize = 128;
 
 /// Items of a list that one unit of fuel pays for.
@@ -29,11 +30,19 @@ const BYTES_PER_FUEL: u64 = 64;
 /// Digits that the width of a field may have.
 const MAX_DIGITS: usize = 3;
 
-/// A filter that changes nothing.
-const SAME: &str = "unfolded";
+/// Items that are weighed for one unit of fuel.
+const WEIGHED_PER_FUEL: u64 = 8;
 
-/// A function that an operator is replaced by. Its name is no name in Jinja, so that no template can
-/// call it or put another in its place.
+/// A filter that changes nothing.
+pub(super) const SAME: &str = "unfolded";
+
+/// The function that looks at a value that was made. Its name, like those of all functions here, is
+/// no name in Jinja, so that no template can call it or put another in its place.
+pub(super) const WEIGHED: &str = "weighed value";
+
+/// The function that looks at what an item is asked for by.
+pub(super) const KEY: &str = "[";
+
 type Compare = fn(&Value, &Value) -> bool;
 
 /// The operators that compare, and their names as tests.
@@ -59,11 +68,14 @@ const COMPARING_FILTERS: [(&str, Filter); 4] = [
 /// Adds what operators are replaced by, and takes away what cannot be metered.
 pub(super) fn add_operators(environment: &mut Environment<'_>) {
     environment.add_filter(SAME, |value: Value| value);
-    // A value that holds itself would be written without end.
-    environment.set_formatter(|out, state, value| {
-        weigh(state, value, 0)?;
-        escape_formatter(out, state, value)
+    environment.add_function(WEIGHED, weighed);
+    environment.add_function(KEY, |state: &State, key: Value| weigh(state, &key, 0).map(|()| key));
+    environment.add_filter("attr", |state: &State, value: &Value, key: &Value| {
+        weigh(state, key, 0)?;
+        filters::attr(value, key)
     });
+    environment.add_function("namespace", namespace::namespace);
+    environment.add_function(namespace::ASSIGN, namespace::assign);
     environment.add_function("+", add);
     environment.add_function("*", multiply);
     environment.add_function("[:]", slice);
@@ -95,73 +107,6 @@ pub(super) fn add_operators(environment: &mut Environment<'_>) {
     for name in ["chain", "zip", "pprint"] {
         environment.remove_filter(name);
     }
-}
-
-/// The instructions with operators replaced.
-///
-/// # Errors
-/// If comparisons are chained (`a < b < c`): these cannot be replaced, and no template in use has
-/// one.
-pub(super) fn metered<'a>(old: &Instructions<'a>) -> Result<Instructions<'a>, TemplateError> {
-    let mut new = Instructions::new(old.name(), old.source());
-    let mut at = 0;
-    while let Some(instruction) = old.get(at) {
-        let line = old.get_line(at).unwrap_or(1);
-        let name = match instruction {
-            Instruction::Add => Some("+"),
-            Instruction::Mul => Some("*"),
-            Instruction::In => Some("in "),
-            Instruction::Eq => Some("=="),
-            Instruction::Ne => Some("!="),
-            Instruction::Lt => Some("<"),
-            Instruction::Lte => Some("<="),
-            Instruction::Gt => Some(">"),
-            Instruction::Gte => Some(">="),
-            Instruction::Slice => {
-                new.add_with_line(Instruction::CallFunction("[:]", Some(4)), line as u16);
-                at += 1;
-                continue;
-            }
-            Instruction::CompareAndPreserve(_) => {
-                let reason = "a chained comparison (`a < b < c`) is not taken; join two by `and`";
-                return Err(TemplateError::Failed { line, reason: reason.to_owned() });
-            }
-            _ => None,
-        };
-        let call = |name| Instruction::CallFunction(name, Some(2));
-        new.add_with_line(name.map_or_else(|| instruction.clone(), call), line as u16);
-        at += 1;
-    }
-    Ok(new)
-}
-
-/// Writes a filter behind operands of `+` and `*` that may be constants, so that nothing is computed
-/// while compiling.
-pub(super) fn unfolded(source: &str, syntax: &SyntaxConfig) -> String {
-    let mut out = String::with_capacity(source.len());
-    let mut copied = 0;
-    let mut may_be_constant = false;
-    // What is no token is reported by whoever compiles the template.
-    for (token, span) in tokenize(source, false, syntax.clone()).map_while(Result::ok) {
-        if may_be_constant && matches!(token, Token::Plus | Token::Mul) {
-            let at = span.start_offset as usize;
-            out.push_str(&source[copied..at]);
-            out.extend(["|", SAME, " "]);
-            copied = at;
-        }
-        may_be_constant = matches!(
-            token,
-            Token::Str(_)
-                | Token::String(_)
-                | Token::Int(_)
-                | Token::Int128(_)
-                | Token::Float(_)
-                | Token::BracketClose
-                | Token::ParenClose
-                | Token::BraceClose
-        );
-    }
-    out + &source[copied..]
 }
 
 /// `a + b`.
@@ -340,25 +285,89 @@ fn pay(state: &State, n: usize, per_fuel: u64) -> Result<(), Error> {
 /// Pays for everything that lies in a value, as often as it lies there.
 ///
 /// # Errors
-/// If it lies too deep, as it does in a value that holds itself.
+/// If it lies too deep.
 pub(super) fn weigh(state: &State, value: &Value, depth: usize) -> Result<(), Error> {
     if let Some(text) = value.as_str() {
         return pay(state, text.len(), BYTES_PER_FUEL);
     }
-    if !is_list(value) && value.kind() != ValueKind::Map {
+    for_each_inside(value, depth, &mut |item| {
+        pay(state, 1, 1)?;
+        weigh(state, item, depth + 1)
+    })
+}
+
+/// Returns a value that a template has just made, if it can be written with the fuel that is left.
+///
+/// The fuel is not taken: who writes the value pays for it. Looking at it costs little.
+///
+/// # Errors
+/// If it cannot, if things lie too deep in it, or if it holds a namespace, which could later come to
+/// hold the value, or has a list for a key.
+fn weighed(state: &State, value: Value) -> Result<Value, Error> {
+    if is_container(&value) && value.downcast_object_ref::<Namespace>().is_none() {
+        let left = state.fuel_levels().map_or(u64::MAX, |(_, left)| left);
+        let mut weight = Weight { left, unpaid_items: 0 };
+        weight.add_all(state, &value, 0)?;
+        pay(state, weight.unpaid_items as usize, WEIGHED_PER_FUEL)?;
+    }
+    Ok(value)
+}
+
+/// What may be written besides what was looked at already.
+struct Weight {
+    left: u64,
+    unpaid_items: u64,
+}
+
+impl Weight {
+    fn add_all(&mut self, state: &State, value: &Value, depth: usize) -> Result<(), Error> {
+        for_each_inside(value, depth, &mut |item| {
+            let bytes = item.as_str().map_or(0, str::len) as u64;
+            let weight = 1 + bytes.div_ceil(BYTES_PER_FUEL);
+            let left = self.left.checked_sub(weight);
+            self.left = left.ok_or_else(|| Error::from(ErrorKind::OutOfFuel))?;
+            self.unpaid_items += 1;
+            if self.unpaid_items == WEIGHED_PER_FUEL {
+                self.unpaid_items = 0;
+                state.consume_fuel(1)?;
+            }
+            if item.downcast_object_ref::<Namespace>().is_some() {
+                return Err(namespace::held());
+            }
+            self.add_all(state, item, depth + 1)
+        })
+    }
+}
+
+/// Shows what lies in a list, and the keys and values of a mapping.
+///
+/// # Errors
+/// If this is too deep, or a key is more than a word or a number.
+fn for_each_inside(
+    value: &Value,
+    depth: usize,
+    show: &mut dyn FnMut(&Value) -> Result<(), Error>,
+) -> Result<(), Error> {
+    if !is_container(value) {
         return Ok(());
     }
+    let wrong = |problem| Err(Error::new(ErrorKind::InvalidOperation, problem));
     if depth > MAX_DEPTH {
-        return Err(Error::new(ErrorKind::InvalidOperation, "values lie too deep in each other"));
+        return wrong("values lie too deep in each other");
     }
     let is_map = value.kind() == ValueKind::Map;
     for item in value.try_iter()? {
-        pay(state, 1, 1)?;
+        if is_map && is_container(&item) {
+            return wrong("a list or a mapping cannot be a key");
+        }
+        show(&item)?;
         if is_map {
-            weigh(state, &value.get_item(&item)?, depth + 1)?;
-        } else {
-            weigh(state, &item, depth + 1)?;
+            show(&value.get_item(&item)?)?;
         }
     }
     Ok(())
+}
+
+fn is_container(value: &Value) -> bool {
+    is_list(value) || value.kind() == ValueKind::Map
 }

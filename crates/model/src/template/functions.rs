@@ -51,8 +51,14 @@ pub(super) fn call_method(
     {
         return result;
     }
-    if value.kind() == ValueKind::Map && method == "copy" {
-        return Ok(value.clone());
+    if value.kind() == ValueKind::Map {
+        if method == "copy" {
+            return Ok(value.clone());
+        }
+        // A mapping hashes what it is asked for.
+        for argument in arguments {
+            budget::weigh(state, argument, 0)?;
+        }
     }
     pycompat::unknown_method_callback(state, value, method, arguments)
 }

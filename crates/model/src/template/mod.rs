@@ -32,6 +32,8 @@ mod error;
 mod functions;
 mod json;
 mod message;
+mod namespace;
+mod rewrite;
 mod shadow;
 mod time;
 
@@ -53,7 +55,7 @@ use functions::Refusal;
 use shadow::{Shadows, Watch};
 
 /// The longest template that is taken, in bytes. The longest known are under 30 kB.
-const MAX_SOURCE: usize = 1 << 20;
+const MAX_SOURCE: usize = 1 << 17;
 
 /// What a rendering may cost, in units of a step or of 64 bytes written.
 const FUEL: u64 = 500_000;
@@ -61,8 +63,8 @@ const FUEL: u64 = 500_000;
 /// What it may cost more for each byte of the conversation.
 const FUEL_PER_BYTE: u64 = 2;
 
-/// The stack on which a template runs: room for values that lie in each other as deep as [`FUEL`]
-/// lets them.
+/// The stack on which a template is compiled and runs: room for expressions that lie in each other
+/// as deep as [`MAX_SOURCE`] lets them.
 const STACK: usize = 1 << 28;
 
 /// What the template is called in the engine.
@@ -131,16 +133,7 @@ impl ChatTemplate {
         if source.len() > MAX_SOURCE {
             return Err(TemplateError::TooLong { len: source.len(), max: MAX_SOURCE });
         }
-        let mut environment = environment()?;
-        let source_with_plain_tags = without_generation_tags(source);
-        let compiled = budget::unfolded(&source_with_plain_tags, environment.syntax());
-        environment.add_template_owned(NAME, compiled).map_err(|error| TemplateError::Syntax {
-            line: error.line().unwrap_or(1),
-            reason: reason(&error),
-        })?;
-        let template = environment.get_template(NAME).map_err(|error| explain(&error))?;
-        budget::metered(&get_compiled_template(&template).instructions)?;
-        drop(template);
+        let environment = on_deep_stack(|| compile(source))??;
         let guarded = guarded_tokens(source, tokenizer);
         let watched =
             guarded.iter().filter_map(|&id| std::str::from_utf8(tokenizer.token_name(id)).ok());
@@ -224,7 +217,7 @@ impl ChatTemplate {
         environment.set_fuel(Some(FUEL + FUEL_PER_BYTE * n_bytes as u64));
         let template = environment.get_template(NAME).map_err(|error| explain(&error))?;
         let compiled = get_compiled_template(&template);
-        let instructions = budget::metered(&compiled.instructions)?;
+        let instructions = rewrite::metered(&compiled.instructions)?;
         let mut text = String::new();
         let mut out = make_string_output(&mut text);
         let blocks = &compiled.blocks;
@@ -301,6 +294,20 @@ impl ChatTemplate {
         }
         (Value::from_pairs(variables), n_bytes.get())
     }
+}
+
+/// The engine with a template in it.
+fn compile(source: &str) -> Result<Environment<'static>, TemplateError> {
+    let mut environment = environment()?;
+    let compiled = rewrite::unfolded(&without_generation_tags(source), environment.syntax())?;
+    environment.add_template_owned(NAME, compiled).map_err(|error| TemplateError::Syntax {
+        line: error.line().unwrap_or(1),
+        reason: reason(&error),
+    })?;
+    let template = environment.get_template(NAME).map_err(|error| explain(&error))?;
+    rewrite::metered(&get_compiled_template(&template).instructions)?;
+    drop(template);
+    Ok(environment)
 }
 
 /// The engine with everything that transformers' templates may use.

@@ -169,12 +169,21 @@ impl Tokenizer {
                 other => return Err(not_in_gguf(format!("the normalizer {other:?}"))),
             }
         }
+        let mut spares_spaces = false;
         for step in self.splitter.steps() {
             match step {
-                Step::Metaspace { replacement: LOW_LINE, prefix: before, .. } => prefix = *before,
+                Step::Metaspace { replacement: LOW_LINE, prefix: before, .. } => {
+                    prefix = *before;
+                    spares_spaces =
+                        prefix != Prefix::Never && matches!(self.model, Model::Unigram(_));
+                }
                 step if *step == bert_pre_tokenizer().steps()[0] => collapse = true,
                 other => return Err(not_in_gguf(format!("the pre-tokenizer {other:?}"))),
             }
+        }
+        if spares_spaces && !collapse {
+            let reason = "a space before a text, but not before one that begins with a space";
+            return Err(not_in_gguf(reason));
         }
         metadata.insert(ADD_SPACE.into(), Value::Bool(prefix != Prefix::Never));
         metadata.insert(COLLAPSE.into(), Value::Bool(collapse));

@@ -2,6 +2,8 @@
 //!
 //! Each function says whether the bytes were accepted.
 
+use std::sync::LazyLock;
+
 use mynah_model::architecture::Architecture;
 use mynah_model::checkpoint::{Checkpoint, Data, Metadata, Value};
 use mynah_model::forward::Adapter;
@@ -126,7 +128,8 @@ pub(crate) fn template(bytes: &[u8]) -> bool {
 /// Reads bytes as a GGUF file with an adapter of a small model.
 pub(crate) fn adapter(bytes: &[u8]) -> bool {
     let Ok(checkpoint) = gguf::read(&[bytes]) else { return false };
-    Adapter::load(&checkpoint, &small_model(), 1.0).is_ok()
+    static MODEL: LazyLock<Architecture> = LazyLock::new(small_model);
+    Adapter::load(&checkpoint, &MODEL, 1.0).is_ok()
 }
 
 /// What a model of one block is, from the fixture that the tests of the forward pass read.

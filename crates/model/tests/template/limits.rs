@@ -51,6 +51,85 @@ fn values_that_lie_deep_in_each_other_overflow_no_stack() {
 }
 
 #[test]
+fn a_namespace_lies_in_no_other_value() {
+    for wrong in [
+        "{% set n.x = n %}",
+        "{% set m = namespace() %}{% set n.x = m %}",
+        "{% set n.x = [n] %}",
+        "{% set n.x = {'a': [n]} %}",
+        "{% set n.x, y = n, 1 %}",
+        "{% set m = namespace(a=n) %}",
+        "{% set m = namespace({'a': n}) %}",
+        "{% set m = dict(a=n) %}",
+    ] {
+        let error = render(&format!("{{% set n = namespace() %}}\n{wrong}"), &[]);
+        let error = error.expect_err(wrong).to_string();
+        assert!(error.contains("line 2") && error.contains("a namespace cannot lie in"), "{error}");
+    }
+    for (source, expected) in [
+        ("{% set n = namespace(a=1, b=[2]) %}{{ n.a }}{{ n['b'] }}{{ n.c }}", "1[2]"),
+        ("{% set n = namespace({'a': 1}) %}{% set n.a = n.a + 1 %}{{ n.a }}", "2"),
+        ("{% set n = namespace() %}{% set n.x, y = 1, 2 %}{{ n.x }}{{ y }}", "12"),
+        ("{% set n = namespace(b=1) %}{% set n.a = 2 %}{% for k in n %}{{ k }}{% endfor %}", "ab"),
+        (
+            "{% macro f(n) %}{% set n.x = 3 %}{% endmacro %}{% set n = namespace() %}{{ f(n) }}{{ n.x }}",
+            "3",
+        ),
+        ("{% set n = namespace() %}{% set n.x %}a{{ 1 }}{% endset %}{{ n.x }}", "a1"),
+        (
+            "{% set n = namespace(x=0) %}{% for i in [1, 2, 3] %}{% if i is odd %}{% set n.x = n.x + i %}{% else %}{% continue %}{% endif %}{% else %}no{% endfor %}{{ n.x }}",
+            "4",
+        ),
+    ] {
+        assert_eq!(render(source, &[]).as_deref(), Ok(expected), "{source}");
+    }
+    let error = render("{% set a = {} %}{% set a.x = 1 %}", &[]).expect_err("no namespace");
+    assert!(error.to_string().contains("can only assign to namespaces, not map"), "{error}");
+    let error = render("{% set a = {[1]: 1} %}", &[]).expect_err("no key");
+    assert!(error.to_string().contains("cannot be a key"), "{error}");
+}
+
+#[test]
+fn expressions_as_deep_as_a_template_is_long_overflow_no_stack() {
+    let repeated = |before: &str, part: &str, after: &str| {
+        format!("{before}{}{after}", part.repeat((60_000 - before.len()) / part.len()))
+    };
+    for source in [
+        repeated("{{ tools", "|d", " }}"),
+        repeated("{{ tools", ".a", " }}"),
+        repeated("{{ tools", "[0]", " }}"),
+        repeated("{{ tools", "()", " }}"),
+        repeated("{{ 1", "+1", " }}"),
+        format!("{{{{ 1{} }}}}", "+1".repeat(900)),
+        format!("{{{{ 1{} }}}}", "|d".repeat(900)),
+        format!("{{{{ tools{} }}}}", ".a".repeat(900)),
+        repeated("{{ 1", "*a", " }}"),
+        repeated("{{ 1", "~1", " }}"),
+        repeated("{{ 1", "**1", " }}"),
+        repeated("{{ 1", " and 1", " }}"),
+        repeated("{{ ", "not ", "1 }}"),
+        repeated("{{ ", "-", "1 }}"),
+        repeated("{{ ", "[", "1 }}"),
+        repeated("{{ 1", " if 1 else 1", " }}"),
+        repeated("{{ 1", " is odd", " }}"),
+        repeated("", "{% if 1 %}", ""),
+        repeated("{% if 1 %}", "{% elif 1 %}", "{% endif %}"),
+        repeated("{% set x = 1 %}", "{% set x = [x] %}", "{{ x }}{{ x ~ '' }}{{ x | list }}"),
+        repeated("{% set x = 1 %}{% set x = x", "|batch(1)", " %}{{ x }}"),
+    ] {
+        match render(&source, &[]) {
+            Ok(_)
+            | Err(
+                TemplateError::Syntax { .. }
+                | TemplateError::Failed { .. }
+                | TemplateError::Endless { .. },
+            ) => {}
+            Err(other) => panic!("{}: {other}", &source[..30]),
+        }
+    }
+}
+
+#[test]
 fn a_template_that_is_no_jinja_says_where() {
     let error = render("a\n{% if %}\n", &[]).expect_err("a syntax error");
     assert!(matches!(error, TemplateError::Syntax { line: 2, .. }), "{error:?}");
@@ -61,7 +140,7 @@ fn a_template_that_is_no_jinja_says_where() {
     assert!(matches!(error, Err(TemplateError::Failed { line: 1, .. })), "{error:?}");
     let error = render(&"x".repeat(2 << 20), &[]);
     assert!(matches!(error, Err(TemplateError::TooLong { .. })), "{error:?}");
-    let deep = "{{ ".to_owned() + &"(".repeat(100_000) + "1" + &")".repeat(100_000) + " }}";
+    let deep = "{{ ".to_owned() + &"(".repeat(900) + "1" + &")".repeat(900) + " }}";
     assert!(matches!(render(&deep, &[]), Err(TemplateError::Syntax { .. })));
     // Found by the fuzzer: the end of a tag within its beginning.
     for source in ["{%}", "a {%} b %}", "{%", "{%%}"] {

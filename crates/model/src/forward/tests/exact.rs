@@ -1,7 +1,7 @@
 //! A row's numbers are the same bits whatever is computed beside it.
 
 use mynah_kernels::format::Format;
-use mynah_kernels::{CacheFormat, PAGE};
+use mynah_kernels::{Cache, CacheFormat, PAGE};
 
 use super::{Batch, Bench, Row, Sequence, rows_of};
 use crate::architecture::{Pooling, known_names};
@@ -172,6 +172,7 @@ fn a_batch_that_cannot_be_computed_is_refused() {
     let Bench { model, pool, cache, scratch } = &mut bench;
     let nothing = model.forward(pool, batch, cache, scratch);
     assert!(nothing.is_ok_and(|logits| logits.is_empty()), "nothing is a batch");
-    cache.layers.pop();
+    let n_layers = cache.cache.n_layers() + 1;
+    cache.cache = Cache::new(CacheFormat::F16, n_layers, 1, 1, 32);
     assert_eq!(model.forward(pool, batch, cache, scratch), Err(BatchError::Cache));
 }
