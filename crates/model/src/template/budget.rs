@@ -110,12 +110,12 @@ pub(super) fn add_operators(environment: &mut Environment<'_>) {
 }
 
 /// `a + b`.
-fn add(state: &State, a: Value, b: Value) -> Result<Value, Error> {
+fn add(state: &State, a: &Value, b: &Value) -> Result<Value, Error> {
     if let (Some(first), Some(second)) = (a.as_str(), b.as_str()) {
         pay(state, first.len() + second.len(), BYTES_PER_FUEL)?;
         return Ok(Value::from([first, second].concat()));
     }
-    if is_list(&a) && is_list(&b) {
+    if is_list(a) && is_list(b) {
         let mut items = Vec::new();
         for item in a.try_iter()?.chain(b.try_iter()?) {
             pay(state, 1, ITEMS_PER_FUEL)?;
@@ -123,12 +123,12 @@ fn add(state: &State, a: Value, b: Value) -> Result<Value, Error> {
         }
         return Ok(Value::from(items));
     }
-    arithmetic("+", &a, &b, i128::checked_add, |a, b| a + b)
+    arithmetic("+", a, b, i128::checked_add, |a, b| a + b)
 }
 
 /// `a * b`.
-fn multiply(state: &State, a: Value, b: Value) -> Result<Value, Error> {
-    let (repeated, times) = if a.as_str().is_some() || is_list(&a) { (&a, &b) } else { (&b, &a) };
+fn multiply(state: &State, a: &Value, b: &Value) -> Result<Value, Error> {
+    let (repeated, times) = if a.as_str().is_some() || is_list(a) { (a, b) } else { (b, a) };
     let count = || {
         let times = i128::try_from(times.clone())?.max(0);
         usize::try_from(times).map_err(|_| Error::from(ErrorKind::OutOfFuel))
@@ -148,21 +148,21 @@ fn multiply(state: &State, a: Value, b: Value) -> Result<Value, Error> {
         pay(state, once.len().saturating_mul(times), ITEMS_PER_FUEL)?;
         return Ok((0..times).flat_map(|_| once.iter().cloned()).collect());
     }
-    arithmetic("*", &a, &b, i128::checked_mul, |a, b| a * b)
+    arithmetic("*", a, b, i128::checked_mul, |a, b| a * b)
 }
 
 /// `list[start:stop:step]`, as Python has it. The engine's own keeps the list and counts through it
 /// whenever it is looked at, so that slices of slices take ever longer.
 fn slice(
     state: &State,
-    value: Value,
+    value: &Value,
     start: Value,
     stop: Value,
     step: Value,
 ) -> Result<Value, Error> {
-    let whole = |value: Value| match value.is_none() || value.is_undefined() {
-        true => Ok(None),
-        false => i64::try_from(value).map(Some),
+    let whole = |value: Value| {
+        let is_given = !value.is_none() && !value.is_undefined();
+        is_given.then(|| i64::try_from(value)).transpose()
     };
     let step = whole(step)?.unwrap_or(1);
     if step == 0 {

@@ -49,6 +49,7 @@ impl Object for Namespace {
 }
 
 /// `namespace(name=value)` or `namespace({'name': value})`.
+#[expect(clippy::needless_pass_by_value, reason = "the engine passes named arguments by value")]
 pub(super) fn namespace(pairs: Option<Value>, named: Kwargs) -> Result<Value, Error> {
     let namespace = Namespace::default();
     if let Some(pairs) = pairs {

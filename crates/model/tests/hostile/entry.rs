@@ -127,8 +127,8 @@ pub(crate) fn template(bytes: &[u8]) -> bool {
 
 /// Reads bytes as a GGUF file with an adapter of a small model.
 pub(crate) fn adapter(bytes: &[u8]) -> bool {
-    let Ok(checkpoint) = gguf::read(&[bytes]) else { return false };
     static MODEL: LazyLock<Architecture> = LazyLock::new(small_model);
+    let Ok(checkpoint) = gguf::read(&[bytes]) else { return false };
     Adapter::load(&checkpoint, &MODEL, 1.0).is_ok()
 }
 

@@ -1,9 +1,9 @@
 //! A row's numbers are the same bits whatever is computed beside it.
 
 use mynah_kernels::format::Format;
-use mynah_kernels::{Cache, CacheFormat, PAGE};
+use mynah_kernels::{CacheFormat, PAGE};
 
-use super::{Batch, Bench, Row, Sequence, rows_of};
+use super::{Batch, Bench, KvCache, Row, Sequence, rows_of};
 use crate::architecture::{Pooling, known_names};
 use crate::forward::BatchError;
 use crate::testing::{N_VOCAB, Random, Tiny, tiny, wide};
@@ -172,7 +172,8 @@ fn a_batch_that_cannot_be_computed_is_refused() {
     let Bench { model, pool, cache, scratch } = &mut bench;
     let nothing = model.forward(pool, batch, cache, scratch);
     assert!(nothing.is_ok_and(|logits| logits.is_empty()), "nothing is a batch");
-    let n_layers = cache.cache.n_layers() + 1;
-    cache.cache = Cache::new(CacheFormat::F16, n_layers, 1, 1, 32);
+    let mut shallower = model.architecture().clone();
+    shallower.layers.pop();
+    *cache = KvCache::new(&shallower, CacheFormat::F16, 64);
     assert_eq!(model.forward(pool, batch, cache, scratch), Err(BatchError::Cache));
 }
