@@ -1,5 +1,8 @@
 //! Counts the instructions of kernels under callgrind: a guard against regressions that is the same
 //! on a noisy machine, unlike time.
+//!
+//! It is the same on other processors too: valgrind shows a program one processor with AVX2, whatever
+//! the real one has, and so the kernels and libc's copying choose the same code everywhere.
 
 use std::fs;
 use std::path::{Path, PathBuf};

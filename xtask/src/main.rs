@@ -2,6 +2,7 @@
 
 mod check;
 mod docs;
+mod fuzz;
 mod instructions;
 mod layers;
 mod licences;
@@ -39,6 +40,14 @@ enum Task {
         #[arg(long)]
         accept: bool,
     },
+    /// Run the fuzz targets, each for so many seconds
+    Fuzz {
+        /// How long each runs
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+        /// Only these targets
+        targets: Vec<String>,
+    },
     /// Write `docs/help.md` from the program's own help
     Docs {
         /// Only compare, and fail if it would change
@@ -54,6 +63,7 @@ fn main() -> anyhow::Result<()> {
         Task::Layers => layers::run(),
         Task::Licences => licences::run(),
         Task::Instructions { accept } => instructions::run_all(accept),
+        Task::Fuzz { seconds, targets } => fuzz::run_all(seconds, &targets),
         Task::Docs { check } => docs::run(check),
     }
 }

@@ -10,6 +10,7 @@ use peak_alloc::PeakAlloc;
 
 #[path = "hostile/build.rs"]
 mod build;
+#[allow(dead_code, reason = "some are for the fuzz targets alone")]
 #[path = "hostile/entry.rs"]
 mod entry;
 

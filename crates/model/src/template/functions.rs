@@ -6,6 +6,8 @@ use minijinja::value::{ValueKind, from_args};
 use minijinja::{Error, ErrorKind, State, Value};
 use minijinja_contrib::pycompat;
 
+use super::budget;
+
 /// What a template says when it refuses a conversation.
 #[derive(Debug)]
 pub(super) struct Refusal(pub(super) String);
@@ -41,13 +43,22 @@ pub(super) fn call_method(
     method: &str,
     arguments: &[Value],
 ) -> Result<Value, Error> {
+    if let (Some(text), "format") = (value.as_str(), method) {
+        budget::pay_for_format(state, text)?;
+    }
     if let Some(text) = value.as_str()
         && let Some(result) = string_method(text, method, arguments)
     {
         return result;
     }
-    if value.kind() == ValueKind::Map && method == "copy" {
-        return Ok(value.clone());
+    if value.kind() == ValueKind::Map {
+        if method == "copy" {
+            return Ok(value.clone());
+        }
+        // A mapping hashes what it is asked for.
+        for argument in arguments {
+            budget::weigh(state, argument, 0)?;
+        }
     }
     pycompat::unknown_method_callback(state, value, method, arguments)
 }

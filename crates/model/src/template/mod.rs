@@ -25,23 +25,25 @@
 //! - A template may put a string from outside between the halves of a token, as in
 //!   `'<|' + name + '|>'`. Roles, where templates do that, cannot hold more than a name.
 //! - A model may have been given a template that was written to mislead it.
-//! - A template can take all memory by doubling a list in a loop: thirty steps are enough, and the
-//!   engine that runs it counts steps and text, not lists. Limit the process (`ulimit -v`) to run templates
-//!   of models that you do not trust.
 
+mod budget;
 mod defaults;
 mod error;
 mod functions;
 mod json;
 mod message;
+mod namespace;
+mod rewrite;
 mod shadow;
 mod time;
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use minijinja::machinery::{eval, get_compiled_template, make_string_output};
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, ErrorKind, Value};
+use minijinja::{AutoEscape, Environment, ErrorKind, Value};
 
 pub use error::TemplateError;
 pub use message::{Content, FunctionCall, Message, ToolCall};
@@ -53,10 +55,17 @@ use functions::Refusal;
 use shadow::{Shadows, Watch};
 
 /// The longest template that is taken, in bytes. The longest known are under 30 kB.
-const MAX_SOURCE: usize = 1 << 20;
+const MAX_SOURCE: usize = 1 << 17;
 
-/// What a rendering may cost: one unit for a step or for 64 bytes written.
-const FUEL: u64 = 4_000_000;
+/// What a rendering may cost, in units of a step or of 64 bytes written.
+const FUEL: u64 = 500_000;
+
+/// What it may cost more for each byte of the conversation.
+const FUEL_PER_BYTE: u64 = 2;
+
+/// The stack on which a template is compiled and runs: room for expressions that lie in each other
+/// as deep as [`MAX_SOURCE`] lets them.
+const STACK: usize = 1 << 28;
 
 /// What the template is called in the engine.
 const NAME: &str = "chat template";
@@ -124,10 +133,7 @@ impl ChatTemplate {
         if source.len() > MAX_SOURCE {
             return Err(TemplateError::TooLong { len: source.len(), max: MAX_SOURCE });
         }
-        let mut environment = environment()?;
-        environment.add_template_owned(NAME, without_generation_tags(source)).map_err(|error| {
-            TemplateError::Syntax { line: error.line().unwrap_or(1), reason: reason(&error) }
-        })?;
+        let environment = on_deep_stack(|| compile(source))??;
         let guarded = guarded_tokens(source, tokenizer);
         let watched =
             guarded.iter().filter_map(|&id| std::str::from_utf8(tokenizer.token_name(id)).ok());
@@ -199,11 +205,26 @@ impl ChatTemplate {
             check_role(&message.role)?;
         }
         let shadows = self.watch.shadows(&self.private_characters(input));
-        let context = self.context(input, &shadows);
-        let template = self.environment.get_template(NAME).map_err(|error| explain(&error))?;
-        let text = template.render(context).map_err(|error| explain(&error))?;
+        let (context, n_bytes) = self.context(input, &shadows);
+        let text = on_deep_stack(|| self.run(context, n_bytes))??;
         let (text, untrusted) = shadows.reveal(&text);
         Ok(Rendered { text, untrusted, guarded: self.guarded.clone() })
+    }
+
+    /// Runs the template on a conversation of so many bytes.
+    fn run(&self, context: Value, n_bytes: usize) -> Result<String, TemplateError> {
+        let mut environment = self.environment.clone();
+        environment.set_fuel(Some(FUEL + FUEL_PER_BYTE * n_bytes as u64));
+        let template = environment.get_template(NAME).map_err(|error| explain(&error))?;
+        let compiled = get_compiled_template(&template);
+        let instructions = rewrite::metered(&compiled.instructions)?;
+        let mut text = String::new();
+        let mut out = make_string_output(&mut text);
+        let blocks = &compiled.blocks;
+        eval(&environment, &instructions, context, blocks, &mut out, AutoEscape::None)
+            .map_err(|error| explain(&error))?;
+        drop(out);
+        Ok(text)
     }
 
     /// Characters of the planes that stand-ins are taken from, wherever they come from.
@@ -235,12 +256,18 @@ impl ChatTemplate {
         found
     }
 
-    /// The variables that the template sees.
-    fn context(&self, input: &ChatInput<'_>, shadows: &Shadows<'_>) -> Value {
-        let mut hide = |text: &str| shadows.hide(text, false);
+    /// The variables that the template sees, and how many bytes of text came from outside.
+    fn context(&self, input: &ChatInput<'_>, shadows: &Shadows<'_>) -> (Value, usize) {
+        let n_bytes = Cell::new(0);
+        let hide = |text: &str, is_own: bool| {
+            n_bytes.set(n_bytes.get() + text.len());
+            shadows.hide(text, is_own)
+        };
+        let hide_own = hide;
+        let mut hide = |text: &str| hide(text, false);
         let messages = input.messages.iter().map(|message| {
             let is_own = message.role == "assistant";
-            let mut hide = |text: &str| shadows.hide(text, is_own);
+            let mut hide = |text: &str| hide_own(text, is_own);
             message.to_value(self.joins_parts, &mut hide)
         });
         let messages = Value::from(messages.collect::<Vec<_>>());
@@ -265,8 +292,22 @@ impl ChatTemplate {
         for (name, value) in &input.extra {
             variables.push((name.clone(), message::value_of(value, &mut hide)));
         }
-        Value::from_pairs(variables)
+        (Value::from_pairs(variables), n_bytes.get())
     }
+}
+
+/// The engine with a template in it.
+fn compile(source: &str) -> Result<Environment<'static>, TemplateError> {
+    let mut environment = environment()?;
+    let compiled = rewrite::unfolded(&without_generation_tags(source), environment.syntax())?;
+    environment.add_template_owned(NAME, compiled).map_err(|error| TemplateError::Syntax {
+        line: error.line().unwrap_or(1),
+        reason: reason(&error),
+    })?;
+    let template = environment.get_template(NAME).map_err(|error| explain(&error))?;
+    rewrite::metered(&get_compiled_template(&template).instructions)?;
+    drop(template);
+    Ok(environment)
 }
 
 /// The engine with everything that transformers' templates may use.
@@ -274,13 +315,33 @@ fn environment() -> Result<Environment<'static>, TemplateError> {
     let mut environment = Environment::new();
     let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
     environment.set_syntax(syntax.map_err(|error| explain(&error))?);
-    environment.set_fuel(Some(FUEL));
+    budget::add_operators(&mut environment);
     environment.set_unknown_method_callback(functions::call_method);
     environment.add_filter("tojson", json::to_json);
     environment.add_test("sequence", functions::is_sequence);
     environment.add_test("iterable", functions::is_iterable);
     environment.add_function("raise_exception", functions::raise_exception);
     Ok(environment)
+}
+
+/// Runs what may go deep on a stack of its own. In WebAssembly an overflow ends the module and
+/// nothing else.
+#[cfg(target_arch = "wasm32")]
+fn on_deep_stack<T>(work: impl FnOnce() -> T) -> Result<T, TemplateError> {
+    Ok(work())
+}
+
+/// Runs what may go deep on a stack of its own.
+#[cfg(not(target_arch = "wasm32"))]
+fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, TemplateError> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().stack_size(STACK).spawn_scoped(scope, work);
+        let thread = thread.map_err(|error| TemplateError::Failed {
+            line: 1,
+            reason: format!("no stack to run it on: {error}"),
+        })?;
+        Ok(thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
 }
 
 /// Writes `{% generation %}` as a condition that always holds.
@@ -293,12 +354,13 @@ fn without_generation_tags(source: &str) -> String {
     while let Some(start) = rest.find("{%") {
         let (before, tag) = rest.split_at(start);
         out.push_str(before);
-        let Some(end) = tag.find("%}") else {
+        let Some(end) = tag[2..].find("%}") else {
             rest = tag;
             break;
         };
-        let (tag, after) = tag.split_at(end + 2);
-        let name = tag[2..end].trim_start_matches(['-', '+']).trim_end_matches(['-', '+']).trim();
+        let (tag, after) = tag.split_at(end + 4);
+        let name =
+            tag[2..end + 2].trim_start_matches(['-', '+']).trim_end_matches(['-', '+']).trim();
         match name {
             "generation" => out.push_str(&tag.replacen("generation", "if true", 1)),
             "endgeneration" => out.push_str(&tag.replacen("endgeneration", "endif", 1)),

@@ -22,6 +22,7 @@ pub(super) const MODEL: &str = "tokenizer.ggml.model";
 pub(super) const PRE: &str = "tokenizer.ggml.pre";
 pub(super) const TOKENS: &str = "tokenizer.ggml.tokens";
 pub(super) const SCORES: &str = "tokenizer.ggml.scores";
+pub(super) const ENDS: &str = "tokenizer.ggml.eos_token_ids";
 pub(super) const KINDS: &str = "tokenizer.ggml.token_type";
 pub(super) const MERGES: &str = "tokenizer.ggml.merges";
 pub(super) const ADD_BOS: &str = "tokenizer.ggml.add_bos_token";
@@ -244,7 +245,10 @@ fn read_kinds(
     for ((id, text), kind) in (0..).zip(tokens).zip(&mut kinds) {
         known.look_at(id, text, kind);
     }
-    let ends = known.settle(special, &mut kinds);
+    let mut ends = known.settle(special, &mut kinds);
+    ends.extend(read_more_ends(metadata, n)?);
+    ends.sort_unstable();
+    ends.dedup();
     // Where text can become the unknown token, that token is none that controls anything.
     if let (false, Some(unk)) = (matches!(family, Family::Merges), special.unk)
         && special.bos != Some(unk)
@@ -253,6 +257,19 @@ fn read_kinds(
         kinds[unk as usize] = TokenKind::Unknown;
     }
     Ok((kinds, ends))
+}
+
+/// The tokens that end an answer besides those that have another task, where a file lists them.
+fn read_more_ends(metadata: &Metadata, n: usize) -> Result<Vec<u32>, TokenizerError> {
+    let listed = metadata.get(ENDS).and_then(Value::as_integers).unwrap_or_default();
+    let within = |id: i128| match u32::try_from(id) {
+        Ok(id) if (id as usize) < n => Ok(id),
+        _ => {
+            let id = u64::try_from(id).unwrap_or(u64::MAX);
+            Err(TokenizerError::IdOutOfRange { key: ENDS.to_owned(), id, tokens: n })
+        }
+    };
+    listed.into_iter().map(within).collect()
 }
 
 /// The unknown token, unless it is a control token.

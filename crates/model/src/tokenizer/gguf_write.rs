@@ -7,8 +7,8 @@
 use super::alphabet::{self, Alphabet, LOW_LINE};
 use super::bpe::Bpe;
 use super::gguf::{
-    ADD_BOS, ADD_EOS, ADD_SEP, ADD_SPACE, CHARSMAP, COLLAPSE, Family, ID_KEYS, KINDS, LOWERCASE,
-    MERGES, MODEL, PRE, SCORES, STRIP_ACCENTS, TOKENS, bert_pre_tokenizer,
+    ADD_BOS, ADD_EOS, ADD_SEP, ADD_SPACE, CHARSMAP, COLLAPSE, ENDS, Family, ID_KEYS, KINDS,
+    LOWERCASE, MERGES, MODEL, PRE, SCORES, STRIP_ACCENTS, TOKENS, bert_pre_tokenizer,
 };
 use super::merge::MergeBuffers;
 use super::normalize::Change;
@@ -51,6 +51,9 @@ impl Tokenizer {
             if let Some(id) = *slot(&mut self.special.clone()) {
                 metadata.insert(key.into(), Value::U32(id));
             }
+        }
+        if self.ends.len() > 1 {
+            metadata.insert(ENDS.into(), Value::U32s(self.ends.clone()));
         }
         if family != Family::WordPiece {
             self.check_ends()?;
@@ -166,12 +169,21 @@ impl Tokenizer {
                 other => return Err(not_in_gguf(format!("the normalizer {other:?}"))),
             }
         }
+        let mut spares_spaces = false;
         for step in self.splitter.steps() {
             match step {
-                Step::Metaspace { replacement: LOW_LINE, prefix: before, .. } => prefix = *before,
+                Step::Metaspace { replacement: LOW_LINE, prefix: before, .. } => {
+                    prefix = *before;
+                    spares_spaces =
+                        prefix != Prefix::Never && matches!(self.model, Model::Unigram(_));
+                }
                 step if *step == bert_pre_tokenizer().steps()[0] => collapse = true,
                 other => return Err(not_in_gguf(format!("the pre-tokenizer {other:?}"))),
             }
+        }
+        if spares_spaces && !collapse {
+            let reason = "a space before a text, but not before one that begins with a space";
+            return Err(not_in_gguf(reason));
         }
         metadata.insert(ADD_SPACE.into(), Value::Bool(prefix != Prefix::Never));
         metadata.insert(COLLAPSE.into(), Value::Bool(collapse));

@@ -2,3 +2,4 @@
 
 mod models;
 mod real;
+mod written;

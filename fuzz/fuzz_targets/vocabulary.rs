@@ -1,0 +1,10 @@
+#![no_main]
+//! See `vocabulary` in crates/model/tests/hostile/entry.rs.
+
+#[allow(dead_code, reason = "one target uses one of its functions")]
+#[path = "../../crates/model/tests/hostile/entry.rs"]
+mod entry;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    entry::vocabulary(bytes);
+});
