@@ -14,7 +14,7 @@ use crate::session::{Loaded, at_least_one};
 use crate::terminal::Terminal;
 
 /// The model if none is named.
-const DEFAULT_MODEL: &str = "all-minilm-l6-v2";
+pub(crate) const DEFAULT_MODEL: &str = "all-minilm-l6-v2";
 
 /// How many texts, and about how many tokens, are computed together.
 const BATCH_TEXTS: usize = 32;
@@ -72,7 +72,7 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
         return Err(Misuse("a terminal does not show binary numbers".to_owned()))
             .hint("write them to a file: `mynah embed --format binary … > FILE`");
     }
-    let mut encoder = Encoder::open(args, terminal)?;
+    let mut encoder = Encoder::open(&args.model, args.threads, args.truncate, terminal)?;
     if let [a, b] = &args.similarity[..] {
         let vectors = encoder.encode(&[(0, a.clone()), (0, b.clone())])?;
         let cosine: f32 = vectors[0].iter().zip(&vectors[1]).map(|(a, b)| a * b).sum();
@@ -103,7 +103,7 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
 }
 
 /// A model that makes vectors.
-struct Encoder {
+pub(crate) struct Encoder {
     tokenizer: Arc<Tokenizer>,
     model: Arc<Model>,
     pool: Pool,
@@ -113,11 +113,18 @@ struct Encoder {
 }
 
 impl Encoder {
-    fn open(args: &Args, terminal: &Terminal) -> anyhow::Result<Self> {
-        let mut pool = Pool::new(args.threads.unwrap_or_else(machine::n_threads));
+    /// Loads an embedding model. `truncate`: whether the beginning of a text that is too long will
+    /// do.
+    pub(crate) fn open(
+        model: &str,
+        threads: Option<usize>,
+        truncate: bool,
+        terminal: &Terminal,
+    ) -> anyhow::Result<Self> {
+        let mut pool = Pool::new(threads.unwrap_or_else(machine::n_threads));
         let isa = Isa::detect();
         let options = LoadOptions::default();
-        let loaded = Loaded::open(Some(&args.model), &mut pool, isa, options, terminal)?;
+        let loaded = Loaded::open(Some(model), &mut pool, isa, options, terminal)?;
         let architecture = loaded.model.architecture();
         let pooling = match (architecture.pooling, architecture.is_decoder()) {
             (_, true) => {
@@ -135,12 +142,12 @@ impl Encoder {
             pool,
             scratch: Scratch::new(),
             pooling,
-            truncate: args.truncate,
+            truncate,
         })
     }
 
     /// The vectors of numbered texts; the number is that of a line of standard input, or 0.
-    fn encode(&mut self, texts: &[(usize, String)]) -> anyhow::Result<Vec<Vec<f32>>> {
+    pub(crate) fn encode(&mut self, texts: &[(usize, String)]) -> anyhow::Result<Vec<Vec<f32>>> {
         let tokens = texts
             .iter()
             .map(|(line, text)| self.tokens(*line, text))

@@ -3,6 +3,7 @@
 mod args;
 mod folklore;
 mod models;
+mod tools;
 mod watch;
 
 use std::fs;
@@ -10,7 +11,6 @@ use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use mynah_lab::check::NoTools;
 use mynah_lab::execute::{Company, Journal, Kept, Unkept, execute, outlook, pilot_of};
 use mynah_lab::experiment::{Draft, Experiment, Fault};
 use mynah_lab::present::{outlook_text, results_text};
@@ -24,7 +24,8 @@ use crate::terminal::Terminal;
 
 pub(crate) use args::Args;
 
-use models::Models;
+use models::{Models, Size};
+use tools::LocalTools;
 use watch::Watch;
 
 /// How wide a plot is where nobody says.
@@ -65,8 +66,10 @@ fn investigate(
     let mut results = Results { experiment, design, models: Vec::new() };
     let experiment = results.experiment.clone();
     for name in models.names() {
-        let model = models.with(name.as_deref(), &experiment, terminal, &mut |responder| {
-            draw(args, &experiment, responder, store.as_deref_mut(), terminal)
+        let size = Size::of(&experiment);
+        let model = models.with(name.as_deref(), &size, terminal, &mut |responder| {
+            let tools = &mut LocalTools::new(args, &models, terminal);
+            draw(args, &experiment, responder, tools, store.as_deref_mut(), terminal)
         })?;
         let is_interrupted = model.ended == Ended::Interrupted;
         results.models.push(model);
@@ -82,6 +85,7 @@ fn draw(
     args: &Args,
     experiment: &Experiment,
     responder: &mut dyn Responder,
+    tools: &mut LocalTools<'_>,
     store: Option<&mut Store>,
     terminal: &Terminal,
 ) -> anyhow::Result<ModelResults> {
@@ -91,7 +95,7 @@ fn draw(
         Some(kept) => kept,
         None => &mut Unkept,
     };
-    let company = Company { journal, tools: &mut NoTools, observer: &mut watch };
+    let company = Company { journal, tools, observer: &mut watch };
     let results = execute(experiment, responder, company);
     watch.end();
     let results = results?;
@@ -112,8 +116,10 @@ fn plan(
     models.tell_cost(&pilot, terminal);
     let mut out = terminal.out();
     for name in models.names() {
-        let drawn = models.with(name.as_deref(), &pilot, terminal, &mut |responder| {
-            draw(args, &pilot, responder, None, terminal)
+        let size = Size::of(&pilot);
+        let drawn = models.with(name.as_deref(), &size, terminal, &mut |responder| {
+            let tools = &mut LocalTools::new(args, models, terminal);
+            draw(args, &pilot, responder, tools, None, terminal)
         })?;
         if drawn.ended == Ended::Interrupted {
             return Err(Interrupted.into());

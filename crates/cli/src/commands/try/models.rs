@@ -8,7 +8,6 @@ use mynah_lab::design::schedule;
 use mynah_lab::experiment::Experiment;
 use mynah_lab::respond::endpoint::{Endpoint, Patience, Price, Secret, Settings, estimate};
 use mynah_lab::respond::{Identity, Local, Prompt, Responder};
-use mynah_lab::results::ModelResults;
 
 use super::args::Args;
 use crate::environment;
@@ -60,40 +59,29 @@ impl<'a> Models<'a> {
             .note(&format!("this costs {cost:.4} USD at most, by the lengths of the prompts{cap}"));
     }
 
-    /// Loads a model and lets `work` use it.
+    /// Loads a model and lets `work` use it for prompts of this size.
     ///
     /// # Errors
     /// If it cannot be loaded, or `work` fails.
-    pub(super) fn with(
+    pub(super) fn with<T>(
         &self,
         name: Option<&str>,
-        experiment: &Experiment,
+        size: &Size,
         terminal: &Terminal,
-        work: &mut dyn FnMut(&mut dyn Responder) -> anyhow::Result<ModelResults>,
-    ) -> anyhow::Result<ModelResults> {
+        work: &mut dyn FnMut(&mut dyn Responder) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
         if let (Some(url), Some(name)) = (&self.args.endpoint, name) {
             return work(&mut self.endpoint(url, name)?);
         }
-        let args = ModelArgs {
-            model: name.map(str::to_owned),
-            adapter: None,
-            adapter_strength: 1.0,
-            template: None,
-            context: None,
-            cache_format: CacheFormatArg::F16,
-            threads: self.args.threads,
-            draft: None,
-            prompt_lookup: false,
-        };
+        let args = model_args(name, self.args.threads);
         let (session, pool) = Session::open(&args, terminal)?;
         let tokenize = |prompt: &Prompt| {
             let messages = [Message::user(prompt.user.as_str())];
             let tokens = session.prompts.conversation(prompt.system.as_deref(), &messages);
             tokens.map_err(|error| format!("{error:#}"))
         };
-        let longest = longest_prompt(experiment);
-        let longest = tokenize(&longest).map_err(anyhow::Error::msg)?.len();
-        let n_positions = 2 * WIDTH * (longest + experiment.sampling.max_tokens);
+        let longest = tokenize(&size.longest).map_err(anyhow::Error::msg)?.len();
+        let n_positions = 2 * WIDTH * (longest + size.max_tokens);
         let mut engine = session.engine(pool, n_positions);
         let recommended = SamplingArgs::default().params(&session.facts, &session.tokenizer)?;
         let identity = &session.identity;
@@ -122,13 +110,43 @@ impl<'a> Models<'a> {
     }
 }
 
-/// The longest prompt of the experiment, by its characters.
-fn longest_prompt(experiment: &Experiment) -> Prompt {
-    let prompts = schedule(&experiment.layout(), 0).into_iter().filter(|cell| cell.repeat == 0);
-    let prompts = prompts.map(|cell| experiment.prompt(&cell));
-    let length =
-        |prompt: &Prompt| prompt.user.len() + prompt.system.as_ref().map_or(0, String::len);
-    prompts.max_by_key(length).unwrap_or(Prompt { system: None, user: String::new() })
+/// How a model is loaded that nobody has set up otherwise.
+pub(super) fn model_args(name: Option<&str>, threads: Option<usize>) -> ModelArgs {
+    ModelArgs {
+        model: name.map(str::to_owned),
+        adapter: None,
+        adapter_strength: 1.0,
+        template: None,
+        context: None,
+        cache_format: CacheFormatArg::F16,
+        threads,
+        draft: None,
+        prompt_lookup: false,
+    }
+}
+
+/// How much room prompts and answers need.
+pub(super) struct Size {
+    longest: Prompt,
+    max_tokens: usize,
+}
+
+impl Size {
+    /// That of an experiment's prompts.
+    pub(super) fn of(experiment: &Experiment) -> Self {
+        let cells = schedule(&experiment.layout(), 0).into_iter().filter(|cell| cell.repeat == 0);
+        let prompts = cells.map(|cell| experiment.prompt(&cell));
+        Self::of_prompts(prompts, experiment.sampling.max_tokens)
+    }
+
+    /// That of prompts whose answers have at most so many tokens: the longest by its characters.
+    pub(super) fn of_prompts(prompts: impl IntoIterator<Item = Prompt>, max_tokens: usize) -> Self {
+        let length =
+            |prompt: &Prompt| prompt.user.len() + prompt.system.as_ref().map_or(0, String::len);
+        let longest = prompts.into_iter().max_by_key(length);
+        let longest = longest.unwrap_or(Prompt { system: None, user: String::new() });
+        Self { longest, max_tokens }
+    }
 }
 
 /// Reads a key from a file that nobody else may read.
