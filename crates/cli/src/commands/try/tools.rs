@@ -38,21 +38,22 @@ impl Tools for LocalTools<'_> {
         if self.encoder.is_none() {
             let threads = self.args.threads;
             let encoder = Encoder::open(embed::DEFAULT_MODEL, threads, true, self.terminal);
-            self.encoder = Some(encoder.map_err(in_words)?);
+            self.encoder = Some(encoder.map_err(|error| in_words(&error))?);
         }
         let Some(encoder) = &mut self.encoder else { return Ok(Vec::new()) };
         let texts: Vec<_> = texts.iter().map(|text| (0, (*text).to_owned())).collect();
-        encoder.encode(&texts).map_err(in_words)
+        encoder.encode(&texts).map_err(|error| in_words(&error))
     }
 
     fn log_probability(&mut self, model: &str, prompt: &str, text: &str) -> Result<f64, String> {
         if !self.readers.contains_key(model) {
             let args = model_args(Some(model), self.args.threads);
-            let (session, pool) = Session::open(&args, self.terminal).map_err(in_words)?;
+            let (session, pool) =
+                Session::open(&args, self.terminal).map_err(|error| in_words(&error))?;
             self.readers.insert(model.to_owned(), Reader::new(session, pool));
         }
         let Some(reader) = self.readers.get_mut(model) else { return Ok(0.0) };
-        reader.log_probability(prompt, text).map_err(in_words)
+        reader.log_probability(prompt, text).map_err(|error| in_words(&error))
     }
 
     fn ask(
@@ -72,13 +73,15 @@ impl Tools for LocalTools<'_> {
         let mut work = |responder: &mut dyn mynah_lab::respond::Responder| {
             Ok(responder.respond(sampling, &mut questions)?)
         };
-        self.models.with(Some(model), &size, self.terminal, &mut work).map_err(in_words)?;
+        self.models
+            .with(Some(model), &size, self.terminal, &mut work)
+            .map_err(|error| in_words(&error))?;
         let answers = questions.answers.into_iter().collect::<Option<Vec<_>>>();
         answers.ok_or_else(|| format!("{model} left questions without an answer"))
     }
 }
 
-fn in_words(error: anyhow::Error) -> String {
+fn in_words(error: &anyhow::Error) -> String {
     format!("{error:#}")
 }
 
