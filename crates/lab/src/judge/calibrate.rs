@@ -141,10 +141,10 @@ fn single(
     })
 }
 
-/// The unit is the input: pairs of one input go in as their mean.
-/// Of an input: what people and the judge said where both did, and what the judge said elsewhere.
-type Of = (Vec<(f64, f64)>, Vec<f64>);
+/// What people and the judge said of an input where both did, and what the judge said elsewhere.
+type OfInput = (Vec<(f64, f64)>, Vec<f64>);
 
+/// The unit is the input: pairs of one input go in as their mean.
 fn pair(
     experiment: &Experiment,
     samples: &[Sample],
@@ -152,7 +152,7 @@ fn pair(
     people: &People,
     arm: usize,
 ) -> Option<Calibrated> {
-    let mut inputs: BTreeMap<usize, Of> = BTreeMap::new();
+    let mut inputs: BTreeMap<usize, OfInput> = BTreeMap::new();
     let (mut labelled, mut agreement) = (0, 0.0);
     for sample in samples.iter().filter(|sample| sample.cell.arm == arm) {
         let seen = sample.outcomes.get(check)?.value;

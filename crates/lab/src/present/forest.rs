@@ -45,18 +45,18 @@ pub(super) fn forest(results: &Results, columns: usize) -> String {
     for (name, row) in &rows {
         let gap = " ".repeat(name_width - width(name));
         let estimate = difference(finding.scale, row.estimate);
-        text.extend([format!("  {name}{gap}  {}  {estimate}\n", axis.line(row, margin))]);
+        text.push_str(&format!("  {name}{gap}  {}  {estimate}\n", axis.line(row, margin)));
     }
     let shown = |value| difference(finding.scale, value);
     let (low, high) = (shown(-reach), shown(reach));
     let half = (room / 2).saturating_sub(width(&low));
     let rest = (room / 2).saturating_sub(width(&high));
     let indent = " ".repeat(name_width + 4);
-    text.extend([format!("{indent}{low}{}0{}{high}\n", " ".repeat(half), " ".repeat(rest))]);
+    text.push_str(&format!("{indent}{low}{}0{}{high}\n", " ".repeat(half), " ".repeat(rest)));
     let better = if finding.question.lower_is_better { "left" } else { "right" };
-    text.extend([format!(
+    text.push_str(&format!(
         "{indent}better is {better}; ┊ is the smallest difference that matters\n"
-    )]);
+    ));
     text
 }
 

@@ -46,7 +46,7 @@ fn prompts(results: &Results) -> String {
         if let Some(wording) = arm.wordings.first() {
             let prompt =
                 clean(&wording.prompt.source().split_whitespace().collect::<Vec<_>>().join(" "));
-            text.extend([format!("  {}  {prompt}\n", clean(&arm.name))]);
+            text.push_str(&format!("  {}  {prompt}\n", clean(&arm.name)));
         }
     }
     text + &format!("  design {}\n", results.design)

@@ -40,24 +40,24 @@ pub fn outlook_text(experiment: &Experiment, outlook: Option<&Outlook>) -> Strin
     };
     let variances = &outlook.variances;
     let points = if scale == Scale::Binary { " (shares, squared)" } else { "" };
-    text.extend([format!(
+    text.push_str(&format!(
         "\n  variance between inputs  {:.4}{points}\n  variance within inputs   {:.4} and {:.4}\n",
         variances.between, variances.treatment, variances.control
-    )]);
+    ));
     let best = &outlook.plan.best;
-    text.extend([format!(
+    text.push_str(&format!(
         "  best split of {} samples: {} inputs x 2 x {} seeds, which finds {}\n",
         outlook.samples,
         best.inputs,
         best.seeds,
         shown(best.detectable)
-    )]);
+    ));
     if margin > 0.0 {
-        text.extend([format!(
+        text.push_str(&format!(
             "  enough for {}: {} samples, each of an input of its own\n",
             shown(margin),
             outlook.plan.samples_needed
-        )]);
+        ));
     }
     text
 }

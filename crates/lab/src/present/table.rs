@@ -61,7 +61,7 @@ pub(super) fn table(results: &Results, model: &ModelResults) -> String {
         text.push('\n');
     }
     if let Some(Ok(comparison)) = model.findings.first().map(|finding| &finding.comparison) {
-        text.extend([format!("  by {}", comparison.method)]);
+        text.push_str(&format!("  by {}", comparison.method));
         if model.findings.len() > 1 {
             text.push_str("; the first check decides, the others are for reading");
         }
