@@ -4,10 +4,13 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
-use crate::check::{Checked, make};
+use crate::check::{Checked, make, make_short};
 use crate::design::Cell;
 use crate::execute::Sample;
-use crate::experiment::{Arm, Budget, Compared, Experiment, Input, Template, Wording};
+use crate::experiment::{
+    Arm, Budget, Compared, Draft, Experiment, Input, InputsDraft, Source, Spot, Template,
+    VariantDraft, Wording,
+};
 use crate::outcome::Question;
 use crate::respond::{Answer, Finish, Sampling};
 
@@ -78,4 +81,22 @@ pub(crate) fn samples(experiment: &Experiment, answer: impl Fn(&Cell) -> String)
         }
     }
     samples
+}
+
+/// Two variants of these names, with these checks as on the command line.
+pub(crate) fn draft(names: [&str; 2], checks: &[&str], inputs: usize, repeats: usize) -> Draft {
+    let mut draft = Draft::new(Source { name: "test".into(), text: String::new() }, "test");
+    for name in names {
+        draft.variants.push(VariantDraft {
+            name: Spot::nowhere(name.to_owned()),
+            system: None,
+            prompts: vec![Spot::nowhere(format!("{name}: {{{{text}}}}"))],
+        });
+    }
+    let text: String = (0..inputs).map(|n| format!("note {n}\n")).collect();
+    draft.inputs = Some(InputsDraft::read(Source { name: "n.txt".into(), text }).unwrap());
+    draft.repeats = Some(repeats);
+    draft.checks =
+        checks.iter().map(|text| (make_short(text, ".".into()).unwrap(), None)).collect();
+    draft
 }

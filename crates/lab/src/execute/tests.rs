@@ -6,8 +6,8 @@ use std::collections::HashSet;
 use mynah_store::Store;
 
 use super::*;
-use crate::check::{NoTools, make_short};
-use crate::experiment::{Draft, InputsDraft, Source, Spot, VariantDraft};
+use crate::check::NoTools;
+use crate::experiment::Draft;
 use crate::outcome::Verdict;
 use crate::respond::{Request, Script};
 
@@ -17,19 +17,7 @@ fn experiment(inputs: usize, repeats: usize) -> Experiment {
 }
 
 fn draft(inputs: usize, repeats: usize) -> Draft {
-    let mut draft = Draft::new(Source { name: "test".into(), text: String::new() }, "test");
-    for name in ["plain", "loud"] {
-        draft.variants.push(VariantDraft {
-            name: Spot::nowhere(name.to_owned()),
-            system: None,
-            prompts: vec![Spot::nowhere(format!("{name}: {{{{text}}}}"))],
-        });
-    }
-    let text: String = (0..inputs).map(|n| format!("note {n}\n")).collect();
-    draft.inputs = Some(InputsDraft::read(Source { name: "n.txt".into(), text }).unwrap());
-    draft.repeats = Some(repeats);
-    draft.checks = vec![(make_short("contains=yes", ".".into()).unwrap(), None)];
-    draft
+    crate::testing::draft(["plain", "loud"], &["contains=yes"], inputs, repeats)
 }
 
 /// "yes" with the chance of the prompt's side, by the request's own seed.

@@ -1,8 +1,8 @@
 //! What a person reads, for answers that a script made up.
 
-use crate::check::{NoTools, make_short};
+use crate::check::NoTools;
 use crate::execute::{Company, Unkept, Unobserved, execute, outlook, pilot_of};
-use crate::experiment::{Draft, Experiment, InputsDraft, Source, Spot, VariantDraft};
+use crate::experiment::{Draft, Experiment};
 use crate::respond::{Request, Script};
 use crate::results::Results;
 use crate::statistics::random::Generator;
@@ -10,20 +10,7 @@ use crate::statistics::random::Generator;
 use super::*;
 
 fn draft(inputs: usize, repeats: usize) -> Draft {
-    let mut draft = Draft::new(Source { name: "test".into(), text: String::new() }, "test");
-    for name in ["plain", "capitals"] {
-        draft.variants.push(VariantDraft {
-            name: Spot::nowhere(name.to_owned()),
-            system: None,
-            prompts: vec![Spot::nowhere(format!("{name}: {{{{text}}}}"))],
-        });
-    }
-    let text: String = (0..inputs).map(|n| format!("note {n}\n")).collect();
-    draft.inputs = Some(InputsDraft::read(Source { name: "n.txt".into(), text }).unwrap());
-    draft.repeats = Some(repeats);
-    draft.checks =
-        ["contains=yes", "words"].map(|text| (make_short(text, ".".into()).unwrap(), None)).into();
-    draft
+    crate::testing::draft(["plain", "capitals"], &["contains=yes", "words"], inputs, repeats)
 }
 
 fn run(experiment: Experiment, rates: [f64; 2]) -> Results {
