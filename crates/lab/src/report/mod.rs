@@ -24,7 +24,7 @@ use crate::results::Results;
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// The report as one text. For runs with very many samples use [`write`].
+/// The report as one text. For runs with very many samples use [`write()`].
 pub fn html(results: &Results) -> String {
     let mut page = Vec::new();
     // Writing to memory does not fail, and all that is written is UTF-8.
