@@ -2,31 +2,20 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+mod program;
 #[path = "../../hub/tests/support/server.rs"]
 mod server;
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command};
 
+use program::{ended, mynah};
 use server::{Fault, Page, Server, model};
-
-/// The program with nothing in its environment but what a test says.
-fn mynah(home: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mynah"));
-    command.args(arguments).env_clear().env("MYNAH_HOME", home).env("HOME", home);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
 
 fn run(home: &Path, arguments: &[&str]) -> (i32, String, String) {
     ended(mynah(home, arguments).output().unwrap())
-}
-
-fn ended(output: Output) -> (i32, String, String) {
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
 /// A catalogue with the one model `m`.

@@ -3,22 +3,16 @@
 //! The models are in the folder that `MYNAH_TEST_MODELS` names; `cargo xtask test` fetches them.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+mod program;
 
-fn model() -> PathBuf {
-    let folder = std::env::var_os("MYNAH_TEST_MODELS")
-        .expect("MYNAH_TEST_MODELS is not set: run `cargo xtask test`, which fetches the models");
-    PathBuf::from(folder).join("smollm2-135m-q4_1.gguf")
-}
+use std::fs;
+use std::path::Path;
+
+use program::{ended, model, mynah};
 
 fn run(home: &Path, arguments: &[&str]) -> (i32, String, String) {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mynah"));
-    command.arg("try").args(arguments).env_clear().env("MYNAH_HOME", home).env("HOME", home);
-    let output = command.current_dir(home).stdin(Stdio::null()).output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    let mut command = mynah(home, &["try"]);
+    ended(command.args(arguments).current_dir(home).output().unwrap())
 }
 
 const PROMPTS: [&str; 3] = [

@@ -4,34 +4,24 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+mod program;
+
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Output, Stdio};
 use std::time::SystemTime;
 
 use mynah_store::{Entry, Filter, Store};
+use program::model;
 use rusqlite::Connection;
-
-fn model() -> PathBuf {
-    let folder = std::env::var_os("MYNAH_TEST_MODELS")
-        .expect("MYNAH_TEST_MODELS is not set: run `cargo xtask test`, which fetches the models");
-    Path::new(&folder).join("smollm2-135m-q4_1.gguf")
-}
 
 /// Runs a command with the model, and with this on standard input.
 fn mynah(home: &Path, command: &str, arguments: &[&str], input: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_mynah"))
-        .arg(command)
-        .arg("-m")
+    let mut child = program::mynah(home, &[command, "-m"])
         .arg(model())
         .args(arguments)
-        .env_clear()
-        .env("MYNAH_HOME", home)
-        .env("HOME", home)
         .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
         .spawn()
         .unwrap();
     child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();

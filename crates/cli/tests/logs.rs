@@ -2,11 +2,15 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+mod program;
+
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, SystemTime};
+
+use program::{ended, mynah};
 
 use mynah_store::{Message, Role, Store, Turn};
 
@@ -59,18 +63,9 @@ fn home() -> tempfile::TempDir {
     home
 }
 
-fn mynah(home: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mynah"));
-    command.args(arguments).env_clear().env("MYNAH_HOME", home).env("HOME", home);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
 /// Status, standard output and standard error.
 fn run(home: &Path, arguments: &[&str]) -> (i32, String, String) {
-    let output = mynah(home, arguments).output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
+    ended(mynah(home, arguments).output().unwrap())
 }
 
 /// What a command that succeeds prints.

@@ -2,32 +2,19 @@
 
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-use std::io::{BufReader, Read, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+mod program;
 
-/// SmolLM2 135M.
-///
-/// # Panics
-/// If nobody says where it is. A test that was skipped would look like one that passed.
-fn model() -> PathBuf {
-    let folder = std::env::var_os("MYNAH_TEST_MODELS");
-    let folder = folder.expect("MYNAH_TEST_MODELS names the folder; `cargo xtask test` sets it");
-    Path::new(&folder).join("smollm2-135m-q4_1.gguf")
-}
+use std::io::{BufReader, Read, Write as _};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use program::{ended, model};
 
 /// The program in an empty home with nothing in its environment.
 fn mynah(home: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mynah"));
-    command.args(arguments).env_clear().env("MYNAH_HOME", home).env("HOME", home);
+    let mut command = program::mynah(home, arguments);
     command.args(["--offline", "--threads", "1", "--context", "512", "-m"]).arg(model());
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command
-}
-
-fn ended(output: Output) -> (i32, String, String) {
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
 fn run(arguments: &[&str]) -> (i32, String, String) {
