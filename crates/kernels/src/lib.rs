@@ -14,6 +14,7 @@ mod packed;
 mod pool;
 mod rows;
 mod shared;
+pub mod training;
 
 pub use activations::Activations;
 pub use arch::{Avx2, Avx512, AvxVnni, DotProd, I8mm, Neon};

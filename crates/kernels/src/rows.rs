@@ -14,7 +14,12 @@ const PIECE: usize = 8192;
 
 /// Calls `rows(first, part)` for parts of `x`, `[n_rows, dim]`, of whole rows, on all threads.
 #[expect(unsafe_code, reason = "threads write different rows")]
-fn by_rows(pool: &mut Pool, x: &mut [f32], dim: usize, rows: &(dyn Fn(usize, &mut [f32]) + Sync)) {
+pub(crate) fn by_rows(
+    pool: &mut Pool,
+    x: &mut [f32],
+    dim: usize,
+    rows: &(dyn Fn(usize, &mut [f32]) + Sync),
+) {
     assert!(x.len().is_multiple_of(dim.max(1)), "whole rows");
     let n_rows = x.len() / dim.max(1);
     let per_piece = (PIECE / dim.max(1)).max(1);
@@ -33,7 +38,7 @@ fn by_rows(pool: &mut Pool, x: &mut [f32], dim: usize, rows: &(dyn Fn(usize, &mu
 /// Calls `chunk(x, n)` for sixteen numbers at a time; the last chunk is filled up with `fill` and
 /// has `n` of its own.
 #[inline(always)]
-fn load_chunk<S: Simd>(s: S, x: &[f32], at: usize, fill: f32) -> S::F {
+pub(crate) fn load_chunk<S: Simd>(s: S, x: &[f32], at: usize, fill: f32) -> S::F {
     match x[at..].first_chunk::<LANES>() {
         Some(chunk) => s.load(chunk),
         None => {
@@ -45,7 +50,7 @@ fn load_chunk<S: Simd>(s: S, x: &[f32], at: usize, fill: f32) -> S::F {
 }
 
 #[inline(always)]
-fn store_chunk<S: Simd>(s: S, v: S::F, x: &mut [f32], at: usize) {
+pub(crate) fn store_chunk<S: Simd>(s: S, v: S::F, x: &mut [f32], at: usize) {
     match x[at..].first_chunk_mut::<LANES>() {
         Some(chunk) => s.store(v, chunk),
         None => {
