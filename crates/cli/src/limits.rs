@@ -37,8 +37,7 @@ impl Limits {
             found.read_gbps.insert(n, read_gbps(&mut pool, isa));
             let int8 = |pool: &mut Pool, n| limits::multiply_int8(pool, isa, n);
             found.int8_gops.insert(n, operations_per_ns(&mut pool, int8));
-            let f32 = |pool: &mut Pool, n| limits::multiply_f32(pool, isa, n);
-            found.f32_gflops.insert(n, operations_per_ns(&mut pool, f32));
+            found.f32_gflops.insert(n, f32_gflops(&mut pool, isa));
         }
         found
     }
@@ -62,6 +61,11 @@ pub(crate) fn read_gbps(pool: &mut Pool, isa: Isa) -> f64 {
         limits::read(pool, isa, buffer.bytes());
     });
     rounded(buffer.bytes().len() as f64 / time.as_nanos() as f64)
+}
+
+/// Measures how fast the threads of a pool multiply f32, in 10^9 operations a second.
+pub(crate) fn f32_gflops(pool: &mut Pool, isa: Isa) -> f64 {
+    operations_per_ns(pool, |pool, n| limits::multiply_f32(pool, isa, n))
 }
 
 /// Measures operations a nanosecond: 10^9 a second. `multiply` takes the threads and how often to

@@ -17,6 +17,7 @@ mod rm;
 mod run;
 mod show;
 mod sql;
+mod train;
 mod r#try;
 
 use crate::terminal::Terminal;
@@ -45,6 +46,7 @@ commands! {
     Run => run,
     Chat => chat,
     Embed => embed,
+    Train => train,
     Try => r#try,
     Bench => bench,
     Logs => logs,

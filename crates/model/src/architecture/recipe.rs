@@ -165,6 +165,14 @@ const RECIPES: &[Recipe] = &[
     Recipe { name: "qwen2moe", renormalised_experts: false, ..QWEN2 },
     Recipe { name: "qwen3", qk_norm: QkNormRule::Required, ..QWEN2 },
     Recipe { name: "qwen3moe", qk_norm: QkNormRule::Required, ..QWEN2 },
+    // What mynah trains with the preset `nano`.
+    Recipe {
+        name: "mynah",
+        activation: Activation::ReluSquared,
+        gated: false,
+        qk_norm: QkNormRule::Required,
+        ..QWEN2
+    },
     GEMMA,
     GEMMA2,
     Recipe {

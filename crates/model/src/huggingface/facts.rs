@@ -145,7 +145,7 @@ fn activation(config: &Config, facts: &mut Facts, own: &str) -> Result<(), Huggi
         _ => "",
     };
     let Some(name) = config.optional_str(FIELDS)? else { return Ok(()) };
-    let known = ["silu", "gelu", "gelu_pytorch_tanh", "relu"];
+    let known = ["silu", "gelu", "gelu_pytorch_tanh", "relu", "relu2"];
     let function = known.into_iter().find(|&k| k == name).unwrap_or_else(|| plain(name));
     if function.is_empty() {
         let remedy = format!("these are: {}", known.join(", "));
@@ -218,6 +218,12 @@ pub(super) fn llama(config: &Config, facts: &mut Facts) -> Result<(), HuggingFac
     activation(config, facts, "silu")?;
     facts.set("rope.dimension_count", rope::dimensions(config)?);
     window(config, facts, |_| true, |_| true)
+}
+
+/// What mynah trains with the preset `nano`.
+pub(super) fn mynah(config: &Config, facts: &mut Facts) -> Result<(), HuggingFaceError> {
+    decoder(config, facts)?;
+    activation(config, facts, "relu2")
 }
 
 pub(super) fn smollm3(config: &Config, facts: &mut Facts) -> Result<(), HuggingFaceError> {

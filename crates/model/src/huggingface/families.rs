@@ -251,6 +251,13 @@ const FAMILIES: &[Family] = &[
         facts: facts::llama,
     },
     Family {
+        architectures: &["MynahForCausalLM"],
+        arch: "mynah",
+        defaults: || json!({"max_position_embeddings": 2048, "rms_norm_eps": 1e-5, "rope_theta": 1e4}),
+        rules: &[QK_NORM, DECODER],
+        facts: facts::mynah,
+    },
+    Family {
         architectures: &["MistralForCausalLM", "MistralModel"],
         arch: "llama",
         defaults: || {

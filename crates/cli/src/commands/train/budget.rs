@@ -1,0 +1,102 @@
+//! What there is time for: a short measurement of this machine.
+
+use std::time::{Duration, Instant};
+
+use mynah_kernels::Isa;
+use mynah_train::config::Settings;
+use mynah_train::rules::{self, Given};
+use mynah_train::trainer::{Material, Trainer};
+
+/// For how long steps are measured, and how much of the budget at most.
+const MEASURED: Duration = Duration::from_secs(3);
+const MOST_OF_BUDGET: f64 = 0.03;
+
+/// Which share of the time is for steps: the rest is for held-out text, samples and export.
+const FOR_STEPS: f64 = 0.9;
+
+/// Reads a time such as `10m` or `1h30m`, in seconds.
+pub(super) fn parse(text: &str) -> Result<f64, String> {
+    let wrong = || "expected a time such as 10m, 1h30m or 90s".to_owned();
+    let (mut seconds, mut digits) = (0.0, String::new());
+    for c in text.chars() {
+        let unit = match c {
+            '0'..='9' | '.' => {
+                digits.push(c);
+                continue;
+            }
+            's' => 1.0,
+            'm' => 60.0,
+            'h' => 3600.0,
+            'd' => 86_400.0,
+            _ => return Err(wrong()),
+        };
+        seconds += digits.parse::<f64>().map_err(|_| wrong())? * unit;
+        digits.clear();
+    }
+    if !digits.is_empty() || !(1.0..=1e9).contains(&seconds) {
+        return Err(wrong());
+    }
+    Ok(seconds)
+}
+
+/// The depth and the number of steps for a time, measured with real steps.
+pub(super) fn fit(
+    settings: &Settings,
+    given: &Given,
+    material: &Material,
+    seconds: f64,
+    n_threads: usize,
+) -> anyhow::Result<Given> {
+    let measured = MEASURED.as_secs_f64().min(seconds * MOST_OF_BUDGET);
+    // A depth near what will be chosen, for small models run at another share of the peak.
+    let first = Given { depth: Some(3), ..given.clone() };
+    let (config, time) = step_time(settings, &first, material, measured, n_threads)?;
+    let of_step = rules::flops_per_token(&config) * config.tokens_per_step() as f64;
+    let flops = of_step / time * seconds * FOR_STEPS;
+    let depth = rules::depth_for(settings, given, flops);
+    let chosen = Given { depth: Some(depth), ..given.clone() };
+    let (_, time) = step_time(settings, &chosen, material, measured, n_threads)?;
+    Ok(Given { steps: ((seconds * FOR_STEPS / time) as u64).max(1), ..chosen })
+}
+
+/// How long a step takes: the shortest of those that fit the time, as whatever disturbs one makes
+/// it longer.
+fn step_time(
+    settings: &Settings,
+    given: &Given,
+    material: &Material,
+    seconds: f64,
+    n_threads: usize,
+) -> anyhow::Result<(mynah_train::config::Config, f64)> {
+    let config = settings.resolve(given)?;
+    let mut trainer = Trainer::new(config.clone(), material, Isa::detect(), n_threads);
+    let begun = Instant::now();
+    let mut shortest = f64::INFINITY;
+    let mut n = 0;
+    // The first step touches its memory for the first time.
+    while n < 2 || begun.elapsed().as_secs_f64() < seconds {
+        let start = Instant::now();
+        trainer.step()?;
+        if n > 0 {
+            shortest = shortest.min(start.elapsed().as_secs_f64());
+        }
+        n += 1;
+    }
+    Ok((config, shortest.max(1e-9)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read() {
+        for (text, seconds) in [("90s", 90.0), ("10m", 600.0), ("1h30m", 5400.0), ("0.5h", 1800.0)]
+        {
+            assert_eq!(parse(text), Ok(seconds));
+        }
+        for text in ["", "10", "m", "10x", "-5m", "0s", "1e9d"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}
