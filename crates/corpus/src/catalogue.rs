@@ -36,9 +36,11 @@ pub struct Piece {
     /// Bytes of it.
     #[serde(default)]
     pub bytes: Option<u64>,
-    /// An SPDX expression.
-    pub licence: String,
+    /// An SPDX expression; none if what comes says it itself.
+    #[serde(default)]
+    pub licence: Option<String>,
     /// How that is known.
+    #[serde(default)]
     pub licence_evidence: String,
     /// The fields that are the text, for records.
     #[serde(default)]
