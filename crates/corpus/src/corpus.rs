@@ -158,7 +158,9 @@ impl Corpus {
                 params![source.id, time_text(now)],
             ),
         };
-        change().doing("change a source", &self.database()).map(drop)
+        change().doing("change a source", &self.database())?;
+        // It takes part in the search for duplicates from now on.
+        crate::clean::find_duplicates_again(self)
     }
 
     /// Removes a source with its texts, also from the disk. What was a duplicate of them is looked
