@@ -86,3 +86,33 @@ pub fn collections() -> &'static [Collection] {
 pub fn default_collection() -> Option<&'static Collection> {
     collections().iter().find(|collection| collection.name == file().default)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_catalogue_holds_together() {
+        let file: File = toml::from_str(include_str!("catalogue.toml")).unwrap();
+        assert!(file.collections.len() >= 6);
+        assert_eq!(default_collection().unwrap().name, "english");
+        let mut names = Vec::new();
+        for collection in collections() {
+            assert!(whatlang::Lang::from_code(&collection.language).is_some());
+            assert!(!collection.pieces.is_empty(), "{}", collection.name);
+            for piece in &collection.pieces {
+                names.push(piece.name.as_str());
+                // What comes from a package registry is compared, and its licence is known.
+                if !piece.from.starts_with("hf:") {
+                    assert_eq!(piece.sha256.as_ref().unwrap().len(), 64, "{}", piece.name);
+                    let licence = piece.licence.as_ref().unwrap();
+                    assert_eq!(&crate::checked_licence(licence).unwrap(), licence);
+                }
+            }
+        }
+        let n = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), n);
+    }
+}

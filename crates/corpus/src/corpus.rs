@@ -114,7 +114,7 @@ impl Corpus {
                     refused: row.get::<_, i64>(14)? as u64,
                 })
             })?;
-            rows.collect()
+            rows.collect::<rusqlite::Result<Vec<Source>>>()
         };
         read().doing("list the sources", &self.database())
     }
@@ -244,7 +244,7 @@ impl Corpus {
                 let rule: String = row.get(3)?;
                 sum.update(format!("{numbers:?} {rule}\n"));
             }
-            Ok(hexadecimal(&sum.finalize()))
+            Ok::<_, rusqlite::Error>(hexadecimal(&sum.finalize()))
         };
         read().doing("read documents", &self.database())
     }

@@ -29,7 +29,7 @@ pub use rules::{Effect, RULES, Rule};
 pub use summary::{Example, Taken};
 
 pub(crate) use duplicates::find as find_duplicates_again;
-pub(crate) use rules::{replacement, rule};
+pub(crate) use rules::replacement;
 
 use crate::Error;
 use crate::corpus::Corpus;

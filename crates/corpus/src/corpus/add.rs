@@ -186,7 +186,7 @@ impl Corpus {
                     evidence: row.get(3)?,
                 })
             })?;
-            rows.collect()
+            rows.collect::<rusqlite::Result<Vec<Refused>>>()
         };
         read().doing("read what was refused", &self.database())
     }

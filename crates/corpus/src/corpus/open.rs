@@ -66,7 +66,7 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, Error> {
         connection.pragma_update(None, "foreign_keys", true)?;
         // Sorting and grouping go to files instead of memory.
         connection.pragma_update(None, "temp_store", "FILE")?;
-        Ok(connection)
+        Ok::<_, rusqlite::Error>(connection)
     };
     open().doing("open the tables", path)
 }

@@ -38,6 +38,7 @@ fn page(html: &str) -> Record {
         Some(document.try_select(&selector)?.attr("href")?.to_string())
     };
     let record = Record {
+        place: None,
         text: String::new(),
         title: Some(document.select("title").text().trim().to_owned()).filter(|t| !t.is_empty()),
         author: meta("author"),

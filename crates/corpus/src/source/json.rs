@@ -1,4 +1,4 @@
-//! JSON: a record on each line, or a list of records.
+//! JSON: a record on each line, a list of records, or records by name.
 
 use std::cell::RefCell;
 use std::fmt;
@@ -42,7 +42,7 @@ pub(super) fn read_lines(
     Ok(())
 }
 
-/// Reads a list of records, or a single one.
+/// Reads a list of records, records by name, or a single one.
 pub(super) fn read(
     path: &Path,
     from: &mut dyn BufRead,
@@ -56,7 +56,7 @@ pub(super) fn read(
         })
     });
     let mut reader = serde_json::Deserializer::from_reader(from);
-    let read = reader.deserialize_any(Records(&take)).and_then(|()| reader.end());
+    let read = reader.deserialize_any(Records(&take, settings.fields)).and_then(|()| reader.end());
     drop(take);
     match (fault.into_inner(), read) {
         (Some(error), _) => Err(error),
@@ -71,7 +71,7 @@ pub(super) fn read(
 }
 
 /// Hands the elements of a list on as they come.
-struct Records<'t, F>(&'t RefCell<F>);
+struct Records<'t, F>(&'t RefCell<F>, &'t [String]);
 
 impl<'de, F: FnMut(&Value, &str) -> Result<(), ()>> Visitor<'de> for Records<'_, F> {
     type Value = ();
@@ -95,7 +95,14 @@ impl<'de, F: FnMut(&Value, &str) -> Result<(), ()>> Visitor<'de> for Records<'_,
         while let Some((name, value)) = map.next_entry::<String, Value>()? {
             record.insert(name, value);
         }
-        (self.0.borrow_mut())(&Value::Object(record), "").map_err(|()| stop())
+        let mut take = self.0.borrow_mut();
+        // Records by name, and no record itself.
+        let is_text = |name: &str| TEXT_FIELDS.contains(&name) || self.1.iter().any(|it| it == name);
+        let is_named = !record.is_empty() && record.values().all(Value::is_object);
+        if !is_named || record.keys().any(|name| is_text(name)) {
+            return take(&Value::Object(record), "").map_err(|()| stop());
+        }
+        record.iter().try_for_each(|(name, value)| take(value, name)).map_err(|()| stop())
     }
 }
 
@@ -154,6 +161,7 @@ pub(super) fn record_of(
     };
     let stated = string(&["license", "licence"]);
     Ok(Record {
+        place: None,
         text,
         title: string(&["title"]),
         author: string(&["author"]),
