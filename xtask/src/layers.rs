@@ -11,12 +11,13 @@ use crate::process::{metadata, root, say};
 use crate::scan;
 
 /// Which crates of the workspace each of them may use. Tests may use more.
-const MAY_USE: [(&str, &[&str]); 9] = [
+const MAY_USE: [(&str, &[&str]); 10] = [
     ("mynah-kernels", &[]),
     ("mynah-model", &["mynah-kernels"]),
     ("mynah-engine", &["mynah-kernels", "mynah-model"]),
     ("mynah-hub", &[]),
     ("mynah-store", &[]),
+    ("mynah-corpus", &["mynah-model"]),
     ("mynah-lab", &["mynah-engine", "mynah-model", "mynah-kernels", "mynah-store"]),
     ("mynah-train", &["mynah-model", "mynah-kernels"]),
     (
@@ -28,6 +29,7 @@ const MAY_USE: [(&str, &[&str]); 9] = [
             "mynah-hub",
             "mynah-lab",
             "mynah-store",
+            "mynah-corpus",
             "mynah-train",
         ],
     ),

@@ -43,6 +43,11 @@ impl Limits {
     }
 }
 
+/// What the machine multiplies and adds in f32 at best, in operations a second.
+pub(crate) fn f32_flops(n_threads: usize, isa: Isa) -> f64 {
+    1e9 * f32_gflops(&mut Pool::new(n_threads), isa)
+}
+
 /// 1, 2, 4, … and `most` itself.
 fn thread_counts(most: usize) -> Vec<usize> {
     let mut counts: Vec<usize> =
@@ -64,7 +69,7 @@ pub(crate) fn read_gbps(pool: &mut Pool, isa: Isa) -> f64 {
 }
 
 /// Measures how fast the threads of a pool multiply f32, in 10^9 operations a second.
-pub(crate) fn f32_gflops(pool: &mut Pool, isa: Isa) -> f64 {
+fn f32_gflops(pool: &mut Pool, isa: Isa) -> f64 {
     operations_per_ns(pool, |pool, n| limits::multiply_f32(pool, isa, n))
 }
 

@@ -20,6 +20,7 @@ pub mod export;
 pub mod journal;
 pub mod model;
 pub mod optimiser;
+pub mod plan;
 mod random;
 pub mod report;
 pub mod rules;

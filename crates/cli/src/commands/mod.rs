@@ -6,11 +6,13 @@ mod bench;
 mod chat;
 mod completions;
 mod convert;
+mod corpus;
 mod embed;
 mod label;
 mod list;
 mod logs;
 mod man;
+mod plan;
 mod pull;
 mod quantize;
 mod rm;
@@ -48,6 +50,8 @@ commands! {
     Embed => embed,
     Train => train,
     Try => r#try,
+    Corpus => corpus,
+    Plan => plan,
     Bench => bench,
     Logs => logs,
     Sql => sql,

@@ -10,7 +10,7 @@ mod watch;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use mynah_kernels::{Isa, Pool};
+use mynah_kernels::Isa;
 use mynah_train::config::{Config, Preset};
 use mynah_train::data::{Part, Shard, TokenSource as _};
 use mynah_train::evaluate::Evaluation;
@@ -98,7 +98,7 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
     if args.price_per_hour.is_some() {
         about.price_per_hour = args.price_per_hour;
     }
-    let peak = limits::f32_gflops(&mut Pool::new(n_threads), Isa::detect()) * 1e9;
+    let peak = limits::f32_flops(n_threads, Isa::detect());
     let (mut evaluations, mut check) = (Vec::new(), None);
     for n in 0..about.seeds {
         let config = Config { seed: config.seed + n, ..config.clone() };
