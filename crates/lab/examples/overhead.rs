@@ -122,7 +122,7 @@ fn main() {
                 tokens[kind] = results.samples.iter().filter_map(|one| one.answer.tokens).sum();
             }
             seconds[kind] = start.elapsed().as_secs_f64();
-            processor[kind] = (processor_time() - spent).as_secs_f64();
+            processor[kind] = processor_time().saturating_sub(spent).as_secs_f64();
         }
         assert_eq!(tokens[0], tokens[1], "the same samples");
         let more = |times: [f64; 2]| 100.0 * (times[1] / times[0] - 1.0);

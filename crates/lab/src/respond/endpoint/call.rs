@@ -1,6 +1,7 @@
 //! One request over HTTP.
 
 use std::io::ErrorKind;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
@@ -40,6 +41,8 @@ pub(super) struct Call {
     url: String,
     model: String,
     authorization: Option<String>,
+    /// Whether it has answered anything yet.
+    is_there: AtomicBool,
 }
 
 #[derive(Deserialize)]
@@ -85,6 +88,7 @@ impl Call {
             url: format!("{}/chat/completions", url.as_str().trim_end_matches('/')),
             model: model.to_owned(),
             authorization: key.map(|key| format!("Bearer {key}")),
+            is_there: AtomicBool::new(false),
         }
     }
 
@@ -95,11 +99,8 @@ impl Call {
             call = call.header("authorization", authorization);
         }
         let body = self.body(request, sampling).to_string();
-        let mut response = call.send(body).map_err(|error| CallError::Passing {
-            reason: error.to_string(),
-            wait: None,
-            may_cost: was_sent(&error),
-        })?;
+        let mut response = call.send(body).map_err(|error| self.unanswered(&error))?;
+        self.is_there.store(true, Ordering::Relaxed);
         let status = response.status().as_u16();
         let wait = retry_after(response.headers());
         let text =
@@ -152,6 +153,16 @@ impl Call {
             body["stop"] = json!(sampling.stop);
         }
         body
+    }
+
+    /// What a request without any answer means. Where nobody ever answered, nobody will.
+    fn unanswered(&self, error: &ureq::Error) -> CallError {
+        let reason = format!("{} does not answer: {error}", self.url);
+        let may_cost = was_sent(error);
+        if may_cost || self.is_there.load(Ordering::Relaxed) {
+            return CallError::Passing { reason, wait: None, may_cost };
+        }
+        CallError::Fatal(reason)
     }
 
     /// The beginning of a server's text, on one line. A server may repeat the key: it is taken out.

@@ -230,6 +230,19 @@ fn a_redirect_is_not_followed() {
 }
 
 #[test]
+fn where_nobody_is_nobody_is_waited_for() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    drop(listener);
+    let mut endpoint = Endpoint::new(settings(url.clone())).unwrap();
+    let mut desk = Asking { left: 3, answers: Vec::new(), failures: Vec::new(), lost: 0.0 };
+    let sampling = Sampling { max_tokens: 9, ..Sampling::default() };
+    let error = endpoint.respond(&sampling, &mut desk).unwrap_err().to_string();
+    assert!(error.contains(&url) && error.contains("does not answer"), "{error}");
+    assert!(desk.failures.is_empty());
+}
+
+#[test]
 fn several_requests_are_open_at_once() {
     let asked = ask(vec![good("Hi")], 20, 4);
     asked.result.unwrap();
