@@ -91,7 +91,7 @@ fn the_file_is_read_back_and_text_survives() {
     assert_eq!(tokenizer.decode(&ids), texts[0].as_bytes());
     assert!(!ids.contains(&0), "a special token's name in a text is text");
     assert_eq!(tokenizer.encode("<|endoftext|>", SpecialText::Parse), [0]);
-    assert_eq!(tokenizer.n_vocab(), 290);
+    assert_eq!(bpe.n_vocab(), 290);
 }
 
 /// What `dev/reference/bpe_cases.py` wrote: merges of Hugging Face's `tokenizers`.
