@@ -16,7 +16,7 @@ pub fn checked(text: &str) -> Result<String, Error> {
     if is_public_domain(text) {
         return Ok(PUBLIC_DOMAIN.to_owned());
     }
-    let canonical = spdx::Expression::canonicalize(text).map_err(|e| fault(e.reason.to_string()))?;
+    let canonical = spdx::Expression::canonicalize(text).ok().flatten();
     let text = canonical.as_deref().unwrap_or(text);
     match spdx::Expression::parse(text) {
         Ok(_) => Ok(text.to_owned()),

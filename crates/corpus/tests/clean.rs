@@ -57,7 +57,11 @@ fn each_rule_finds_what_it_is_for() {
     check(&"- an item of a list\n".repeat(30), "gopher-bullets");
     check(&format!("{PROSE}\nread on...\nread more...\nand so…"), "gopher-ellipsis");
     check(&"12 34 word 56 ".repeat(20), "gopher-alphabetic");
-    check(&"lorem dolor amet elit ".repeat(20), "gopher-stop-words");
+    check(
+        "Cats chase mice through gardens while dogs sleep under trees. Birds sing every morning \
+         because spring brings light. Children play outside until evening comes.",
+        "gopher-stop-words",
+    );
     check(&"the same line again\n".repeat(10), "gopher-duplicate-lines");
     check(&"床前明月光，疑是地上霜。\n".repeat(10), "gopher-duplicate-lines");
     check(&"One paragraph of this.\n\n".repeat(5), "gopher-duplicate-paragraphs");
@@ -215,7 +219,7 @@ fn cleaning_that_was_stopped_goes_on() {
 #[test]
 fn the_report_shows_and_does_not_obey() {
     let folder = tempfile::tempdir().unwrap();
-    let hostile = "<script>alert(1)</script> too short \u{202e}";
+    let hostile = "Somebody wrote <script>alert(1)</script> here \u{202e}so";
     let mut corpus = of_texts(folder.path(), &[hostile, PROSE, PROSE]);
     clean(&mut corpus);
     let taken = corpus.taken(3).unwrap();
