@@ -22,7 +22,16 @@ const MAY_USE: [(&str, &[&str]); 10] = [
     ("mynah-lab", &["mynah-engine", "mynah-model", "mynah-kernels", "mynah-store"]),
     (
         "mynah",
-        &["mynah-kernels", "mynah-model", "mynah-engine", "mynah-hub", "mynah-lab", "mynah-store", "mynah-corpus", "mynah-train"],
+        &[
+            "mynah-kernels",
+            "mynah-model",
+            "mynah-engine",
+            "mynah-hub",
+            "mynah-lab",
+            "mynah-store",
+            "mynah-corpus",
+            "mynah-train",
+        ],
     ),
     ("xtask", &[]),
 ];

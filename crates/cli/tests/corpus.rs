@@ -68,8 +68,7 @@ fn texts_are_added_cleaned_and_counted() {
     let (status, _, err) =
         run(home.path(), &["corpus", "tokenizer", tokenizer, "--size", "300", "--json"]);
     assert_eq!(status, 0, "{err}");
-    let (_, out, _) =
-        run(home.path(), &["corpus", "stats", "--tokenizer", tokenizer, "--json"]);
+    let (_, out, _) = run(home.path(), &["corpus", "stats", "--tokenizer", tokenizer, "--json"]);
     let json: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert!(json["tokens"].as_u64().unwrap() > 20, "{json}");
     let (status, _, err) = run(home.path(), &["corpus", "rm", "in.jsonl"]);
@@ -138,5 +137,7 @@ fn an_add_that_is_killed_goes_on() {
     // Every text can be read back.
     let (status, out, _) = run(home.path(), &["corpus", "clean", "--json"]);
     assert_eq!(status, 0);
-    assert!(serde_json::from_str::<serde_json::Value>(&out).unwrap().as_array().unwrap().len() > 20);
+    assert!(
+        serde_json::from_str::<serde_json::Value>(&out).unwrap().as_array().unwrap().len() > 20
+    );
 }

@@ -139,7 +139,9 @@ impl Corpus {
             )
         };
         if let Some((id, is_complete)) = found {
-            if is_complete && self.sum_of_files(id)? != sum_of(files, &source::root(add.path))? {
+            if is_complete
+                && self.sum_of_files(id)? != Some(sum_of(files, &source::root(add.path))?)
+            {
                 return Err(Error::Options {
                     problem: format!(
                         "{} was added before and has changed since; remove it first",
@@ -193,7 +195,7 @@ impl Corpus {
 }
 
 /// The sum of a source: of its only file's bytes, or of the sums and names of several.
-fn sum_of(files: &[PathBuf], root: &Path) -> Result<Option<String>, Error> {
+fn sum_of(files: &[PathBuf], root: &Path) -> Result<String, Error> {
     let mut sums = Vec::new();
     for path in files {
         sums.push((place_of(path, root), sum_of_file(path)?.0));
@@ -201,15 +203,15 @@ fn sum_of(files: &[PathBuf], root: &Path) -> Result<Option<String>, Error> {
     Ok(combined(&sums))
 }
 
-fn combined(sums: &[(String, String)]) -> Option<String> {
+fn combined(sums: &[(String, String)]) -> String {
     match sums {
-        [(_, sum)] => Some(sum.clone()),
+        [(_, sum)] => sum.clone(),
         sums => {
             let mut all = Sha256::new();
             for (place, sum) in sums {
                 all.update(format!("{sum}  {place}\n"));
             }
-            Some(hexadecimal(&all.finalize()))
+            hexadecimal(&all.finalize())
         }
     }
 }
@@ -381,11 +383,8 @@ impl<'a> Adding<'a> {
         let licence = record.licence.clone().or(licence.map(str::to_owned));
         let opt_out = record.opt_out.clone().map(|evidence| ("reservation", evidence));
         let excluded = || {
-            let by = self.add.excluded.matches(
-                record.author.as_deref(),
-                record.url.as_deref(),
-                &place,
-            );
+            let by =
+                self.add.excluded.matches(record.author.as_deref(), record.url.as_deref(), &place);
             by.map(|entry| ("excluded", format!("the list of excluded says {entry:?}")))
         };
         if let Some((reason, evidence)) = opt_out.or_else(excluded) {

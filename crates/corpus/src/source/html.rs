@@ -17,11 +17,7 @@ const MOST_ELEMENTS: usize = 200_000;
 /// What is no text of a page.
 const BESIDE: &str = "script, style, noscript, template, nav, header, footer, aside, form, svg";
 
-pub(super) fn read(
-    path: &Path,
-    from: &mut dyn BufRead,
-    sink: &mut Sink<'_>,
-) -> Result<(), Error> {
+pub(super) fn read(path: &Path, from: &mut dyn BufRead, sink: &mut Sink<'_>) -> Result<(), Error> {
     sink(page(&whole(path, from)?))
 }
 

@@ -11,11 +11,7 @@ use super::{Settings, Sink};
 use crate::Error;
 use crate::error::Doing as _;
 
-pub(super) fn read(
-    path: &Path,
-    settings: &Settings<'_>,
-    sink: &mut Sink<'_>,
-) -> Result<(), Error> {
+pub(super) fn read(path: &Path, settings: &Settings<'_>, sink: &mut Sink<'_>) -> Result<(), Error> {
     let fault = |problem: String| Error::Format {
         path: path.to_owned(),
         place: String::new(),

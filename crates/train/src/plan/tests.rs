@@ -51,8 +51,7 @@ fn nanochats_speedrun_is_reproduced() {
 fn llama_2_7b_took_184_320_hours() {
     let (dim, ffn) = (4096, 11_008);
     let layer = 4 * dim * dim + 3 * dim * ffn;
-    let shape =
-        Shape { n_layers: 32, dim, layer, n_vocab: 32_000, head: Head::Own, context: 4096 };
+    let shape = Shape { n_layers: 32, dim, layer, n_vocab: 32_000, head: Head::Own, context: 4096 };
     let llama = run(shape, 2e12, "a100", 1.0);
     check("parameters", llama.shape.parameters() as f64, 6.74e9, 0.002);
     check("GPU hours", llama.hours(), 184_320.0, 0.05);
