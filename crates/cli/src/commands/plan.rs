@@ -379,6 +379,10 @@ fn sizes(
 fn data(tokens: f64, bytes: u64) -> String {
     let there = bytes as f64 / BYTES_PER_TOKEN;
     let epochs = tokens / there;
+    if epochs > 1000.0 {
+        let (bytes, there) = (units::bytes(bytes), units::count(there as u64));
+        return format!("the corpus has {bytes}, about {there} tokens: far too little");
+    }
     let verdict = if epochs > MOST_EPOCHS {
         ": more than 4 times is of little use; more text is needed"
     } else {
@@ -395,7 +399,8 @@ fn data(tokens: f64, bytes: u64) -> String {
 fn prefixed(x: f64) -> String {
     let prefixes = ["", "k", "M", "G", "T", "P", "E"];
     let i = ((x.max(1.0).log10() / 3.0).floor() as usize).min(prefixes.len() - 1);
-    format!("{:.3} {}", x / 10f64.powi(3 * i as i32), prefixes[i]).replacen(".000", "", 1)
+    let digits = format!("{:.3}", x / 10f64.powi(3 * i as i32));
+    format!("{} {}", digits.trim_end_matches('0').trim_end_matches('.'), prefixes[i])
 }
 
 fn duration(seconds: f64) -> String {
@@ -465,7 +470,7 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        assert_eq!((prefixed(312e12), prefixed(3.49e9)), ("312 T".into(), "3.490 G".into()));
+        assert_eq!((prefixed(312e12), prefixed(3.49e9)), ("312 T".into(), "3.49 G".into()));
         assert_eq!((money(35_481.6), money(3.5)), ("35,482".into(), "3.50".into()));
         assert_eq!(
             (duration(90.0), duration(1_209_600.0)),

@@ -67,7 +67,8 @@ pub struct BpeOptions {
     pub min_frequency: u64,
     /// How many threads count words.
     pub n_threads: usize,
-    /// How much memory all counts together may take before they go to disk.
+    /// How much memory all counts together may take before they go to disk. Learning the merges then
+    /// takes up to about four times as much.
     pub memory_bytes: usize,
 }
 
