@@ -96,6 +96,9 @@ impl Corpus {
         watch: &mut dyn FnMut(&Added) -> bool,
     ) -> Result<Added, Error> {
         let licence = add.licence.map(licence::checked).transpose()?;
+        // The folder that a file lies in must have a name.
+        let path = std::path::absolute(add.path).doing("find", add.path)?;
+        let add = &Add { path: &path, ..add.clone() };
         let files = source::files(add.path)?;
         let root = source::root(add.path);
         let found = match licence {

@@ -243,10 +243,10 @@ fn count(n: u64) -> String {
 /// Bytes in the unit that suits them.
 fn megabytes(bytes: u64) -> String {
     match bytes {
-        0..1000 => format!("{bytes} B"),
-        1000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
-        _ => format!("{:.2} GB", bytes as f64 / 1e9),
+        0..1000 => format!("{bytes}\u{a0}B"),
+        1000..1_000_000 => format!("{:.1}\u{a0}kB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1}\u{a0}MB", bytes as f64 / 1e6),
+        _ => format!("{:.2}\u{a0}GB", bytes as f64 / 1e9),
     }
 }
 
@@ -260,6 +260,6 @@ mod tests {
             (count(0), count(999), count(1_234_567)),
             ("0".into(), "999".into(), "1,234,567".into())
         );
-        assert_eq!((megabytes(12), megabytes(1_500)), ("12 B".into(), "1.5 kB".into()));
+        assert_eq!((megabytes(12), megabytes(1_500)), ("12\u{a0}B".into(), "1.5\u{a0}kB".into()));
     }
 }
