@@ -49,7 +49,7 @@ fn texts_are_added_cleaned_and_counted() {
     let (status, out, err) = run(home.path(), &arguments);
     assert_eq!(status, 0, "{err}");
     assert!(out.contains("exact-duplicate") && out.contains("as document 1"), "{out}");
-    assert!(err.ends_with("2 of 3 documents are used, 220 B of 397 B\n"), "{err}");
+    assert!(err.ends_with("2 of 3 documents are used, 212 B of 385 B\n"), "{err}");
     assert!(fs::read_to_string(&report).unwrap().contains("2 of 3 documents are used"));
 
     let (_, out, _) = run(home.path(), &["corpus", "stats"]);
@@ -72,7 +72,7 @@ fn texts_are_added_cleaned_and_counted() {
     let json: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert!(json["tokens"].as_u64().unwrap() > 20, "{json}");
     let (status, _, err) = run(home.path(), &["corpus", "rm", "in.jsonl"]);
-    assert_eq!((status, err.as_str()), (0, "removed in.jsonl: 3 documents, 466 B\n"));
+    assert_eq!((status, err.as_str()), (0, "removed in.jsonl: 3 documents, 420 B\n"));
 }
 
 #[test]
