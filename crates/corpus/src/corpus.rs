@@ -2,6 +2,8 @@
 
 mod add;
 mod open;
+mod rows;
+mod sums;
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
