@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `MYNAH_HOME` | the folder that everything is kept in |
 //! | `MYNAH_DATABASE` | the file that answers are kept in (read by [`crate::log`]'s arguments) |
+//! | `MYNAH_CORPUS` | the folder of the corpus (read by the arguments of `mynah corpus`) |
 //! | `HF_ENDPOINT`, `HF_TOKEN` | a mirror of Hugging Face; who you are there |
 //! | `PIP_INDEX_URL` | the Python package index; without it, pip's own configuration files |
 //! | `NPM_CONFIG_REGISTRY` | the npm registry |
@@ -66,6 +67,11 @@ pub(crate) fn database() -> anyhow::Result<PathBuf> {
     }
     let folders = etcetera::choose_base_strategy().hint("set MYNAH_HOME to a folder")?;
     Ok(folders.data_dir().join("mynah").join("mynah.db"))
+}
+
+/// The folder of the corpus: `corpus` where the file of answers is.
+pub(crate) fn corpus() -> anyhow::Result<PathBuf> {
+    Ok(database()?.with_file_name("corpus"))
 }
 
 /// `catalogue.toml` in `MYNAH_HOME`, or in `mynah` in the user's configuration folder.

@@ -144,6 +144,9 @@ fn hint_of(error: &(dyn std::error::Error + 'static)) -> Option<String> {
     if let Some(error) = error.downcast_ref::<mynah_hub::Error>() {
         return error.hint();
     }
+    if let Some(error) = error.downcast_ref::<mynah_corpus::Error>() {
+        return error.hint();
+    }
     if let Some(error) = error.downcast_ref::<mynah_store::Error>() {
         return error.hint();
     }

@@ -44,6 +44,12 @@ impl Limits {
     }
 }
 
+/// What the machine multiplies and adds in f32 at best, in operations a second.
+pub(crate) fn f32_flops(n_threads: usize, isa: Isa) -> f64 {
+    let mut pool = Pool::new(n_threads);
+    1e9 * operations_per_ns(&mut pool, |pool, n| limits::multiply_f32(pool, isa, n))
+}
+
 /// 1, 2, 4, … and `most` itself.
 fn thread_counts(most: usize) -> Vec<usize> {
     let mut counts: Vec<usize> =

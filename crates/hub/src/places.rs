@@ -95,6 +95,9 @@ impl<'a> Places<'a> {
                         let _ = fs::remove_file(&path);
                     })?;
                 }
+                if member.is_empty() {
+                    return Ok(Way::Local(path));
+                }
                 Ok(Way::Tarball { path, member: member.clone() })
             }
             Reference::Path(path) => Ok(Way::Local(path.clone())),

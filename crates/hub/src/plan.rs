@@ -166,6 +166,25 @@ pub(crate) fn pick_model(place: &str, names: &[String]) -> Result<Picked, Error>
     Ok(Picked { folder: String::new(), names: parts_of(chosen, names)? })
 }
 
+/// How the names of files with texts end; any may be compressed besides.
+const DATA_ENDS: [&str; 8] =
+    [".parquet", ".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt", ".md"];
+
+/// Picks what is data out of the names of a data set's files, below `folder`, with its card.
+pub(crate) fn pick_data(place: &str, folder: &str, names: &[String]) -> Result<Picked, Error> {
+    let is_data = |name: &&String| {
+        let bare = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(name);
+        name.starts_with(folder) && DATA_ENDS.iter().any(|end| bare.ends_with(end))
+    };
+    let is_about = |name: &&String| matches!(name.as_str(), "README.md" | "LICENSE");
+    let picked: Vec<String> =
+        names.iter().filter(|name| is_data(name) || is_about(name)).cloned().collect();
+    if !picked.iter().any(|name| !is_about(&name)) {
+        return Err(Error::NotOneModel { place: place.into(), choices: Vec::new() });
+    }
+    Ok(Picked { folder: String::new(), names: picked })
+}
+
 /// What [`pick_model`] picked.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Picked {
@@ -314,6 +333,16 @@ mod tests {
         let error = pick(&["x/config.json", "x/m.safetensors", "y/config.json", "y/m.safetensors"])
             .unwrap_err();
         assert_eq!(error.hint().unwrap(), "name one of them: x/, y/");
+    }
+
+    #[test]
+    fn a_data_set_is_its_files_with_texts_and_its_card() {
+        let names =
+            strings(&["README.md", "a/x.parquet", "b/y.jsonl.gz", "c.py", ".gitattributes"]);
+        let pick = |folder| pick_data("hf:datasets/a/b", folder, &names).map(|picked| picked.names);
+        assert_eq!(pick("").unwrap(), strings(&["README.md", "a/x.parquet", "b/y.jsonl.gz"]));
+        assert_eq!(pick("b/").unwrap(), strings(&["README.md", "b/y.jsonl.gz"]));
+        assert!(pick("c/").is_err());
     }
 
     #[test]

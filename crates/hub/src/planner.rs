@@ -10,7 +10,8 @@ use crate::fetch::Fetcher;
 use crate::http::{Client, HttpError};
 use crate::observer::Observer;
 use crate::plan::{
-    FileTask, Licence, Picked, Plan, is_gguf, part_name, parts_of, pick_model, split_part,
+    FileTask, Licence, Picked, Plan, is_gguf, part_name, parts_of, pick_data, pick_model,
+    split_part,
 };
 use crate::reference::Reference;
 use crate::sources::hugging_face::{self, Repo};
@@ -45,7 +46,10 @@ pub(crate) fn of_reference(
                 version: Some(tarball.version),
                 member: member.clone(),
             };
-            let name = last_part(member).to_owned();
+            let name = match member.as_str() {
+                "" => last_part(tarball.url.path()).to_owned(),
+                member => last_part(member).to_owned(),
+            };
             let source = from.to_string();
             let files = vec![FileTask::whole(name, from, None, None)];
             Ok(Plan { source, licence: None, files })
@@ -85,6 +89,7 @@ fn of_repo(
     (name, revision, file): (&str, Option<&str>, Option<&str>),
     observer: &dyn Observer,
 ) -> Result<Plan, Error> {
+    let is_data = name.starts_with("datasets/");
     let revision = revision.unwrap_or("main");
     let place = format!("hf:{name}");
     let repo = match hugging_face::find_repo(client, endpoint, (name, revision), observer) {
@@ -99,7 +104,11 @@ fn of_repo(
         repo => repo?,
     };
     let names: Vec<String> = repo.files.iter().map(|file| file.name.clone()).collect();
-    let picked = pick(&place, file, &names)?;
+    let picked = match file {
+        Some(folder) if is_data && folder.ends_with('/') => pick_data(&place, folder, &names)?,
+        None if is_data => pick_data(&place, "", &names)?,
+        _ => pick(&place, file, &names)?,
+    };
     let mut files = Vec::new();
     for path in &picked.names {
         let Some(found) = repo.files.iter().find(|file| file.name == *path) else {

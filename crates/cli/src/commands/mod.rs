@@ -6,11 +6,13 @@ mod bench;
 mod chat;
 mod completions;
 mod convert;
+mod corpus;
 mod embed;
 mod label;
 mod list;
 mod logs;
 mod man;
+mod plan;
 mod pull;
 mod quantize;
 mod rm;
@@ -46,6 +48,8 @@ commands! {
     Chat => chat,
     Embed => embed,
     Try => r#try,
+    Corpus => corpus,
+    Plan => plan,
     Bench => bench,
     Logs => logs,
     Sql => sql,

