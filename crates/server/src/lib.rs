@@ -12,6 +12,7 @@
 //! brings. It prints nothing and does not read the environment.
 
 mod answers;
+mod embed;
 mod error;
 mod guard;
 mod library;

@@ -40,6 +40,9 @@ pub trait Library: Send + Sync + 'static {
     /// # Errors
     /// If it cannot be removed.
     fn remove(&self, name: &str) -> Result<bool, LibraryError>;
+
+    /// Tells who runs the server of something that went wrong and that nobody who asks can mend.
+    fn warn(&self, message: &str);
 }
 
 /// A model that is on this computer.
