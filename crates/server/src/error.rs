@@ -56,6 +56,11 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, message).called("not_found")
     }
 
+    /// The path answers other methods.
+    pub(crate) fn wrong_method(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, message).called("method_not_allowed")
+    }
+
     /// The model is not installed.
     pub(crate) fn no_model(name: &str, installed: &[String]) -> Self {
         let known = if installed.is_empty() { "none".to_owned() } else { installed.join(", ") };

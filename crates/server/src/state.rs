@@ -64,6 +64,11 @@ impl AppState {
         *self.shared.ending.borrow()
     }
 
+    /// Tells when the server is asked to end.
+    pub(crate) fn ending(&self) -> watch::Receiver<bool> {
+        self.shared.ending.subscribe()
+    }
+
     /// Lets requests that are answered come to their end, and takes no further ones.
     pub(crate) fn end(&self) {
         self.shared.ending.send_replace(true);
