@@ -16,6 +16,9 @@ pub trait Library: Send + Sync + 'static {
     /// If that cannot be found out.
     fn list(&self) -> Result<Vec<Installed>, LibraryError>;
 
+    /// What could be fetched by a short name.
+    fn known(&self) -> Vec<Known>;
+
     /// The name of the model that answers if none is named.
     fn default_name(&self) -> String;
 
@@ -56,6 +59,21 @@ pub struct Installed {
     pub licence: Option<String>,
     /// When it was fetched, in seconds since 1970; 0 if that is not known.
     pub created: u64,
+}
+
+/// A model that can be fetched by a short name.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Known {
+    /// The name.
+    pub name: String,
+    /// The size of its files.
+    pub bytes: u64,
+    /// Under which licence it may be used.
+    pub licence: String,
+    /// What it is.
+    pub description: String,
+    /// Whether terms must be accepted before it is fetched, which needs a terminal.
+    pub needs_consent: bool,
 }
 
 /// How far fetching is.
