@@ -20,8 +20,8 @@ use mynah_server::{
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-/// How many tokens prompt and answer may have together.
-pub(crate) const CONTEXT: usize = 2048;
+/// How many tokens the models were made for.
+pub(crate) const CONTEXT: usize = 16_384;
 /// What each of the models says that it takes.
 pub(crate) const MODEL_BYTES: u64 = 1_000_000;
 
