@@ -93,6 +93,12 @@ pub(crate) fn schema(tools: &[Tool], choice: &Choice) -> Option<Value> {
     let one = |tool: &Tool, place: &str| {
         let mut arguments = tool.parameters.clone();
         rebase(&mut arguments, &format!("{place}/properties/arguments"));
+        // A tool that lists no arguments takes none, not any.
+        if arguments["properties"].as_object().is_some_and(Map::is_empty)
+            && let Value::Object(fields) = &mut arguments
+        {
+            fields.entry("additionalProperties").or_insert(false.into());
+        }
         json!({
             "type": "object",
             "properties": {"name": {"const": tool.name}, "arguments": arguments},
@@ -394,6 +400,16 @@ mod tests {
             let pieces: Vec<&str> = cuts.windows(2).map(|cut| &whole[cut[0]..cut[1]]).collect();
             prop_assert_eq!(found(&pieces), found(&[&whole]));
         }
+    }
+
+    #[test]
+    fn a_tool_without_arguments_takes_none() {
+        let mut tools = tools();
+        tools[0].parameters = json!({"type": "object", "properties": {}});
+        let named = schema(&tools, &Choice::Named("weather".to_owned())).unwrap();
+        assert_eq!(named["properties"]["arguments"]["additionalProperties"], false);
+        let named = schema(&tools, &Choice::Named("time".to_owned())).unwrap();
+        assert_eq!(named["properties"]["arguments"], json!({"type": "object"}));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use mynah_model::template::{Content, FunctionCall, Message, ToolCall};
 use serde_json::Value;
 
-use super::ask::{Ask, Input, check_choice, read_stop, read_tool};
+use super::ask::{Ask, Form, Input, check_choice, read_schema, read_stop, read_tool};
 use super::fields::{Fields, mistyped};
 use crate::tools::Choice;
 use crate::{ApiError, Limits};
@@ -27,6 +27,7 @@ pub(super) fn read(fields: &Fields<'_>, limits: &Limits) -> Result<Ask, ApiError
         input: Input::Chat(messages),
         stop: read_stop(fields, "stop_sequences")?,
         max_tokens: fields.count("max_tokens", 1, usize::MAX)?,
+        form: read_form(fields)?,
         user: match fields.object("metadata")? {
             Some(metadata) => metadata.text("user_id")?.map(str::to_owned),
             None => None,
@@ -56,6 +57,16 @@ pub(super) fn read(fields: &Fields<'_>, limits: &Limits) -> Result<Ask, ApiError
     };
     check_choice(fields, &ask)?;
     Ok(ask)
+}
+
+/// Reads `output_config.format`.
+fn read_form(fields: &Fields<'_>) -> Result<Form, ApiError> {
+    let Some(config) = fields.object("output_config")? else { return Ok(Form::Text) };
+    let Some(format) = config.object("format")? else { return Ok(Form::Text) };
+    match format.text("type")?.ok_or_else(|| format.missing("type"))? {
+        "json_schema" => read_schema(&format, "schema"),
+        other => Err(format.unknown("type", other, "json_schema")),
+    }
 }
 
 /// Reads a message; results of tools in it become messages of their own.
@@ -161,6 +172,11 @@ mod tests {
     fn what_makes_no_sense_is_named() {
         for (request, param) in [
             (json!({"messages": []}), "messages"),
+            (
+                json!({"messages": [{"role": "user", "content": ""}],
+                    "output_config": {"format": {"type": "xml"}}}),
+                "output_config.format.type",
+            ),
             (json!({"messages": [{"role": "tool", "content": ""}]}), "messages[0].role"),
             (
                 json!({"messages": [{"role": "user", "content": [{"type": "image"}]}]}),

@@ -140,7 +140,7 @@ def anthropic_messages(client):
         "max_tokens": 24,
         "system": "Answer in one short sentence.",
         "messages": [{"role": "user", "content": "What is the capital of France?"}],
-        "temperature": 0,
+        "extra_body": {"temperature": 0},
     }
     whole = client.messages.create(**asked)
     assert "Paris" in whole.content[0].text and whole.stop_reason in ("end_turn", "max_tokens")
@@ -157,6 +157,9 @@ def anthropic_messages(client):
         **(asked | {"max_tokens": 100}), tools=[tool], tool_choice={"type": "any"}
     )
     assert called.stop_reason == "tool_use" and called.content[0].input["city"] in ("Paris", "Graz")
+    form = {"format": {"type": "json_schema", "schema": SCHEMA}}
+    answer = client.messages.create(**(asked | {"max_tokens": 100}), output_config=form)
+    assert set(json.loads(answer.content[0].text)) == {"city", "large"}
     try:
         client.messages.create(model="absent", max_tokens=1, messages=asked["messages"])
     except anthropic.NotFoundError:
@@ -204,8 +207,8 @@ def llm():
         question = ["-o", "temperature", "0", "-o", "max_tokens", "24", "What is the capital of France?"]
         assert "Paris" in run(*question)
         assert "Paris" in run("--no-stream", *question)
-        form = run("--no-stream", "--schema", "city", "-o", "temperature", "0", "Name a city in France.")
-        assert list(json.loads(form)) == ["city"], form
+        form = run("--no-stream", "--schema", "city, country", "-o", "temperature", "0", "Name a city in France.")
+        assert list(json.loads(form)) == ["city", "country"], form
 
 
 def main():
