@@ -1,6 +1,6 @@
 //! The models of this computer, as the server wants to know them.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use mynah_hub::{Event, Hub, Observer, Reference, Terms};
@@ -134,8 +134,11 @@ impl Library for Shelf {
 }
 
 fn has_weights(model: &mynah_hub::Model) -> bool {
-    let mut names = model.manifest.files.iter().map(|file| &*file.name);
-    names.any(|name| name.ends_with(".gguf") || name.ends_with(".safetensors"))
+    let files = &model.manifest.files;
+    let ending = |file: &Path| file.extension().map(|end| end.to_string_lossy().to_lowercase());
+    files
+        .iter()
+        .any(|file| matches!(ending(file.name.as_ref()).as_deref(), Some("gguf" | "safetensors")))
 }
 
 fn described(model: &mynah_hub::Model) -> Installed {
