@@ -17,6 +17,7 @@ mod pull;
 mod quantize;
 mod rm;
 mod run;
+mod serve;
 mod show;
 mod sql;
 mod r#try;
@@ -47,6 +48,7 @@ commands! {
     Run => run,
     Chat => chat,
     Embed => embed,
+    Serve => serve,
     Try => r#try,
     Corpus => corpus,
     Plan => plan,
