@@ -11,16 +11,25 @@ use crate::process::{metadata, root, say};
 use crate::scan;
 
 /// Which crates of the workspace each of them may use. Tests may use more.
-const MAY_USE: [(&str, &[&str]); 8] = [
+const MAY_USE: [(&str, &[&str]); 9] = [
     ("mynah-kernels", &[]),
     ("mynah-model", &["mynah-kernels"]),
     ("mynah-engine", &["mynah-kernels", "mynah-model"]),
     ("mynah-hub", &[]),
     ("mynah-store", &[]),
     ("mynah-lab", &["mynah-engine", "mynah-model", "mynah-kernels", "mynah-store"]),
+    ("mynah-server", &["mynah-engine", "mynah-model", "mynah-kernels", "mynah-store"]),
     (
         "mynah",
-        &["mynah-kernels", "mynah-model", "mynah-engine", "mynah-hub", "mynah-lab", "mynah-store"],
+        &[
+            "mynah-kernels",
+            "mynah-model",
+            "mynah-engine",
+            "mynah-hub",
+            "mynah-lab",
+            "mynah-store",
+            "mynah-server",
+        ],
     ),
     ("xtask", &[]),
 ];
