@@ -36,7 +36,7 @@ pub mod wire;
 mod worker;
 
 pub use error::ApiError;
-pub use library::{Installed, Library, LibraryError, Opened, Progress};
+pub use library::{Installed, Known, Library, LibraryError, Opened, Progress};
 pub use limits::Limits;
 pub use listen::{Server, ServeError};
 pub use options::{Access, Options};

@@ -41,6 +41,11 @@ pub trait Library: Send + Sync + 'static {
     /// If it cannot be removed.
     fn remove(&self, name: &str) -> Result<bool, LibraryError>;
 
+    /// The models that have a short name and could be fetched, whether they are installed or not.
+    fn known(&self) -> Vec<Known> {
+        Vec::new()
+    }
+
     /// Tells who runs the server of something that went wrong and that nobody who asks can mend.
     fn warn(&self, message: &str);
 }
@@ -56,6 +61,21 @@ pub struct Installed {
     pub licence: Option<String>,
     /// When it was fetched, in seconds since 1970; 0 if that is not known.
     pub created: u64,
+}
+
+/// A model that could be fetched.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Known {
+    /// What it is called.
+    pub name: String,
+    /// One line for people.
+    pub description: String,
+    /// The size of its files.
+    pub bytes: u64,
+    /// Under which licence it may be used.
+    pub licence: String,
+    /// Whether a person has to accept the licence first, which they do in a terminal.
+    pub needs_consent: bool,
 }
 
 /// How far fetching is.

@@ -13,8 +13,8 @@ import {
  * @typedef {{ type: string, argument: string }} Check
  */
 
-/** More than this nobody compares at a glance, and one computer answers slowly. */
-const MOST = 6;
+/** More than this nobody compares at a glance, and browsers hold six connections to a server. */
+const MOST = 4;
 
 /** What an answer can be measured by; the second is what the check wants to know.
  * @type {Record<string, { label: string, wants: string }>} */

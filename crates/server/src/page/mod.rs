@@ -76,7 +76,6 @@ pub(crate) fn router(state: AppState) -> Router {
         .route("/api/experiments/{id}", get(experiments::one))
         .route("/api/experiments/{id}/report", get(experiments::report))
         .route("/api/experiment-file", post(experiment_file::write))
-        .layer(DefaultBodyLimit::max(page.app.options().limits.body_bytes))
         .route(
             "/api/import",
             post(exchange::import).layer(DefaultBodyLimit::max(IMPORT_BYTES)),

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::queries::Named;
 use super::{Page, apart, body};
 use crate::models::library_error;
-use crate::{ApiError, AppState, Library, Progress};
+use crate::{ApiError, AppState, Library, LibraryError, Progress};
 
 /// How many models are fetched at once.
 const AT_ONCE: usize = 3;
@@ -74,15 +74,20 @@ impl Pull {
         let pulled = library.pull(&self.name, &tell);
         self.change(|seen| match pulled {
             Ok(_) => seen.state = Progressing::Done,
-            Err(error) => {
-                seen.state = Progressing::Failed;
-                seen.error = Some(match error.hint {
-                    Some(hint) => format!("{} ({hint})", error.message),
-                    None => error.message,
-                });
+            Err(LibraryError { message, hint: None }) => fail(seen, message),
+            Err(LibraryError { message, hint: Some(hint) }) => {
+                fail(seen, format!("{message} ({hint})"));
             }
         });
     }
+
+    fn fail(&self, message: String) {
+        self.change(|seen| fail(seen, message));
+    }
+}
+
+fn fail(seen: &mut Seen, message: String) {
+    (seen.state, seen.error) = (Progressing::Failed, Some(message));
 }
 
 impl Pulls {
@@ -179,8 +184,13 @@ pub(super) async fn pull(
         page.pulls.stop(&name);
     } else if let Some(pull) = page.pulls.begin(&name)? {
         let library = Arc::clone(page.app.models().library());
-        // Nobody waits for it: how far it is, is in the list.
-        drop(tokio::task::spawn_blocking(move || pull.run(&*library)));
+        // Nobody waits for it: how far it is, is in the list. It takes so long that it has a thread
+        // of its own, and not one of those that prepare requests.
+        let fetching = Arc::clone(&pull);
+        let begun = std::thread::Builder::new().name("pull".to_owned());
+        if let Err(error) = begun.spawn(move || fetching.run(&*library)) {
+            pull.fail(format!("the system has no thread for it: {error}"));
+        }
     }
     Ok(Json(json!({ "pulls": page.pulls.list() })))
 }

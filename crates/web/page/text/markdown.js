@@ -21,12 +21,11 @@
  * @typedef {{ checked: boolean | null, text: string }} Item
  */
 
-const FENCE = /^ {0,3}(`{3,}|~{3,})\s*([^`\s]*)[^`]*$/;
-const HEADING = /^ {0,3}(#{1,6})(?:\s+(.*?))?(?:\s+#+)?\s*$/;
+const FENCE = /^ {0,3}(`{3,}|~{3,})(.*)$/;
+const HEADING = /^ {0,3}(#{1,6})(\s.*)?$/;
 const RULE = /^ {0,3}(?:(?:\*\s*){3,}|(?:-\s*){3,}|(?:_\s*){3,})$/;
 const QUOTE = /^ {0,3}> ?/;
 const ITEM = /^( {0,3})([-*+]|\d{1,9}[.)])(?:(\s+)(.*))?$/;
-const TABLE_RULE = /^ {0,3}\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*$/;
 
 /**
  * The blocks of a text.
@@ -54,10 +53,10 @@ export function blocks(text) {
 /** @param {string[]} lines @param {number} at @returns {[Block, number]} */
 function oneBlock(lines, at) {
   const line = lines[at];
-  const fence = FENCE.exec(line);
+  const fence = fenceOf(line);
   if (fence) return fenced(lines, at, fence);
   const heading = HEADING.exec(line);
-  if (heading) return [{ kind: "heading", level: heading[1].length, text: heading[2] ?? "" }, at + 1];
+  if (heading) return [{ kind: "heading", level: heading[1].length, text: headingText(heading[2] ?? "") }, at + 1];
   if (RULE.test(line)) return [{ kind: "rule" }, at + 1];
   if (QUOTE.test(line)) return quoted(lines, at);
   if (ITEM.test(line)) return listed(lines, at);
@@ -74,14 +73,32 @@ function interrupts(lines, at) {
   const item = ITEM.exec(line);
   // A number that begins a line in the middle of a sentence begins no list.
   const isItem = item !== null && item[4] !== undefined && (!/\d/.test(item[2]) || /^1[.)]/.test(item[2]));
-  return FENCE.test(line) || HEADING.test(line) || RULE.test(line) || QUOTE.test(line) || isItem
+  return fenceOf(line) !== null || HEADING.test(line) || RULE.test(line) || QUOTE.test(line) || isItem
     || isTable(lines, at);
 }
 
-/** @param {string[]} lines @param {number} at @param {RegExpExecArray} fence @returns {[Block, number]} */
-function fenced(lines, at, fence) {
+/** What begins a block of code, and in which language. @param {string} line */
+function fenceOf(line) {
+  const fence = FENCE.exec(line);
+  // Code within a line may be marked with as many of the same marks.
+  if (!fence || (fence[1][0] === "`" && fence[2].includes("`"))) return null;
+  return { mark: fence[1], language: fence[2].trim().split(" ", 1)[0] };
+}
+
+/** Without the marks that may close a heading. @param {string} text */
+function headingText(text) {
+  const bare = text.trim();
+  let end = bare.length;
+  while (bare[end - 1] === "#") end -= 1;
+  return end === 0 || bare[end - 1] === " " ? bare.slice(0, end).trimEnd() : bare;
+}
+
+/**
+ * @param {string[]} lines @param {number} at @param {{ mark: string, language: string }} fence
+ * @returns {[Block, number]}
+ */
+function fenced(lines, at, { mark, language }) {
   const indent = lines[at].length - lines[at].trimStart().length;
-  const mark = fence[1];
   let end = at + 1;
   const isEnd = (/** @type {string} */ line) => {
     const bare = line.trim();
@@ -89,7 +106,7 @@ function fenced(lines, at, fence) {
   };
   while (end < lines.length && !isEnd(lines[end])) end += 1;
   const body = lines.slice(at + 1, end).map((line) => unindented(line, indent));
-  return [{ kind: "code", language: fence[2], text: body.join("\n") }, end + 1];
+  return [{ kind: "code", language, text: body.join("\n") }, end + 1];
 }
 
 /** @param {string} line @param {number} columns */
@@ -170,8 +187,9 @@ function afterBlank(lines, at) {
 /** @param {string[]} lines @param {number} at */
 function isTable(lines, at) {
   const rule = lines[at + 1];
-  return lines[at].includes("|") && rule !== undefined && rule.includes("-") && TABLE_RULE.test(rule)
-    && cells(lines[at]).length === cells(rule).length;
+  if (rule === undefined || !lines[at].includes("|") || !rule.includes("-")) return false;
+  const marks = cells(rule);
+  return marks.every((mark) => /^:?-+:?$/.test(mark)) && cells(lines[at]).length === marks.length;
 }
 
 /** @param {string} line */
