@@ -18,7 +18,17 @@ const VIEWS = {
 function place() {
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split(/\?(.*)/s);
   const [view = "chat", ...rest] = path.split("/");
-  return { view: view || "chat", rest: rest.length ? decodeURIComponent(rest.join("/")) : null, query };
+  return { view: view || "chat", rest: rest.length ? decoded(rest.join("/")) : null, query };
+}
+
+/** @param {string} text */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    // Somebody wrote a percent sign that means itself.
+    return text;
+  }
 }
 
 function App() {
