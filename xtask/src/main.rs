@@ -1,6 +1,7 @@
 //! Developer tasks: `cargo xtask TASK`.
 
 mod check;
+mod clients;
 mod docs;
 mod fuzz;
 mod instructions;
@@ -31,6 +32,10 @@ enum Task {
     },
     /// Check everything but the tests: format, lints, documentation, layers, licences
     Check,
+    /// Ask `mynah serve` with the clients that other programs use, unchanged
+    ///
+    /// Needs python3, node and npm; the clients are installed below the target folder.
+    Clients,
     /// Check that dependencies point down, and that the engine opens no file and reads no clock
     Layers,
     /// Check the licences of all dependencies
@@ -70,6 +75,7 @@ fn main() -> anyhow::Result<()> {
     match Task::parse() {
         Task::Test { accept_licence, arguments } => test::run(accept_licence, &arguments),
         Task::Check => check::run_all(),
+        Task::Clients => clients::run_all(),
         Task::Layers => layers::run(),
         Task::Licences => licences::run(),
         Task::Instructions { accept } => instructions::run_all(accept),

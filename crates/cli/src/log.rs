@@ -63,6 +63,11 @@ pub(crate) struct LogArgs {
 }
 
 impl LogArgs {
+    /// Whether answers are to be kept, as far as the command line says.
+    pub(crate) fn keeps(&self) -> bool {
+        !self.no_log
+    }
+
     /// Opens the file for something that is to be kept, unless the person does not want that.
     ///
     /// # Errors

@@ -38,7 +38,7 @@ mod worker;
 pub use error::ApiError;
 pub use library::{Installed, Known, Library, LibraryError, Opened, Progress};
 pub use limits::Limits;
-pub use listen::{Server, ServeError};
+pub use listen::{ServeError, Server};
 pub use options::{Access, Options};
 pub use routes::router;
 pub use state::AppState;

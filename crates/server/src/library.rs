@@ -16,6 +16,9 @@ pub trait Library: Send + Sync + 'static {
     /// If that cannot be found out.
     fn list(&self) -> Result<Vec<Installed>, LibraryError>;
 
+    /// What could be fetched by a short name.
+    fn known(&self) -> Vec<Known>;
+
     /// The name of the model that answers if none is named.
     fn default_name(&self) -> String;
 
@@ -41,11 +44,6 @@ pub trait Library: Send + Sync + 'static {
     /// If it cannot be removed.
     fn remove(&self, name: &str) -> Result<bool, LibraryError>;
 
-    /// The models that have a short name and could be fetched, whether they are installed or not.
-    fn known(&self) -> Vec<Known> {
-        Vec::new()
-    }
-
     /// Tells who runs the server of something that went wrong and that nobody who asks can mend.
     fn warn(&self, message: &str);
 }
@@ -63,18 +61,18 @@ pub struct Installed {
     pub created: u64,
 }
 
-/// A model that could be fetched.
+/// A model that can be fetched by a short name.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Known {
-    /// What it is called.
+    /// The name.
     pub name: String,
-    /// One line for people.
-    pub description: String,
     /// The size of its files.
     pub bytes: u64,
     /// Under which licence it may be used.
     pub licence: String,
-    /// Whether a person has to accept the licence first, which they do in a terminal.
+    /// What it is.
+    pub description: String,
+    /// Whether terms must be accepted before it is fetched, which needs a terminal.
     pub needs_consent: bool,
 }
 

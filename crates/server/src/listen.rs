@@ -23,8 +23,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How long streams may take to write their ends when their answers were cancelled.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
-/// How many threads prepare requests: templates, tokens, grammars.
-const N_PREPARING: usize = 8;
+/// How many threads do what would stop others: templates, tokens, grammars, files.
+const N_PREPARING: usize = 16;
 
 /// Who a connection is with.
 #[derive(Clone, Copy, Debug)]
@@ -84,7 +84,7 @@ impl Server {
             .build()?;
         let served = runtime.block_on(serve(self.listener, &self.state, is_to_end));
         runtime.shutdown_timeout(LAST_WORDS);
-        self.state.models().close();
+        self.state.close();
         served
     }
 }

@@ -69,6 +69,13 @@ impl AppState {
         self.shared.ending.subscribe()
     }
 
+    /// Unloads every model and writes what is still to be kept; nothing can be asked afterwards.
+    /// Waits for the threads.
+    pub fn close(&self) {
+        self.end();
+        self.models().close();
+    }
+
     /// Lets requests that are answered come to their end, and takes no further ones.
     pub(crate) fn end(&self) {
         self.shared.ending.send_replace(true);

@@ -15,6 +15,7 @@ mod pull;
 mod quantize;
 mod rm;
 mod run;
+mod serve;
 mod show;
 mod sql;
 mod r#try;
@@ -45,6 +46,7 @@ commands! {
     Run => run,
     Chat => chat,
     Embed => embed,
+    Serve => serve,
     Try => r#try,
     Bench => bench,
     Logs => logs,
