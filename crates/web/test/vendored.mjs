@@ -7,15 +7,15 @@ import { createHash } from "node:crypto";
 
 const here = new URL("../", import.meta.url);
 const COPIED = [
-  ["preact/dist/preact.module.js", "preact.js"],
-  ["preact/hooks/dist/hooks.module.js", "hooks.js"],
+  ["preact/dist/preact.mjs", "preact.js"],
+  ["preact/hooks/dist/hooks.mjs", "hooks.js"],
   ["htm/dist/htm.module.js", "htm.js"],
 ];
 const LICENCES = [["preact/LICENSE", "LICENCE-preact.txt"], ["htm/LICENSE", "LICENCE-htm.txt"]];
 
 /** Without the address of a map that is not here, and with addresses for names. */
 function adapted(text) {
-  return text.replace(/\n?\/\/# sourceMappingURL=.*\n?$/, "\n").replace('from"preact"', 'from"./preact.js"');
+  return text.replace(/\n?\/\/# sourceMappingURL=.*\n?$/, "\n").replace(/from ?["']preact["']/, 'from"./preact.js"');
 }
 
 let isRight = true;

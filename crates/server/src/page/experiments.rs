@@ -17,7 +17,7 @@ use mynah_store::sql::{Limits, Reader, SqlError, Table};
 use serde_json::{Map, Value, json};
 
 use super::queries::{ask, value};
-use super::{apart, with_store};
+use super::{apart, told, with_store};
 use crate::{ApiError, AppState};
 
 /// How long looking may take.
@@ -65,8 +65,7 @@ pub(super) async fn one(
     State(app): State<AppState>,
     Path(id): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    let questions = [LIST, ARMS, NEWEST, PROMPTS];
-    let found = look(&app, id.clone(), &questions).await?;
+    let found = look(&app, id.clone(), &[LIST, ARMS, NEWEST, PROMPTS]).await?;
     let [mut lines, arms, samples, prompts] = <[_; 4]>::try_from(found).unwrap_or_default();
     if id.is_empty() || lines.is_empty() {
         return Err(ApiError::not_found(format!("there is no experiment {id:?}")));
@@ -97,9 +96,10 @@ async fn look(
     let path = app.options().database.clone();
     apart(move || {
         let now = SystemTime::now();
-        drop(Store::open(&path, now)?);
+        drop(Store::open(&path, now).map_err(|error| told(&error))?);
         let deadline = Instant::now() + PATIENCE;
-        let reader = Reader::open(&path, now, LIMITS, move || Instant::now() >= deadline)?;
+        let is_late = move || Instant::now() >= deadline;
+        let reader = Reader::open(&path, now, LIMITS, is_late).map_err(|error| told(&error))?;
         let parameters = BTreeMap::from([("id".to_owned(), id)]);
         let answer = |sql: &&str| match ask(&reader, sql, &parameters) {
             Ok(mut tables) => Ok(tables.pop().map(objects).unwrap_or_default()),

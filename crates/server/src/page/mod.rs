@@ -98,7 +98,10 @@ async fn with_store<T: Send + 'static>(
     work: impl FnOnce(&mut Store) -> Result<T, mynah_store::Error> + Send + 'static,
 ) -> Result<T, ApiError> {
     let path = app.options().database.clone();
-    let open = move || work(&mut Store::open(&path, SystemTime::now())?).map_err(Into::into);
+    let open = move || {
+        let worked = Store::open(&path, SystemTime::now()).and_then(|mut store| work(&mut store));
+        worked.map_err(|error| told(&error))
+    };
     apart(open).await
 }
 
@@ -110,24 +113,23 @@ async fn apart<T: Send + 'static>(
     done.unwrap_or_else(|_| Err(ApiError::internal("the work broke off")))
 }
 
-impl From<mynah_store::Error> for ApiError {
-    fn from(error: mynah_store::Error) -> Self {
-        use mynah_store::Error;
-        let mut message = error.to_string();
-        if let Some(source) = error.source() {
-            message += &format!(": {source}");
+/// What the store says, for whoever asked.
+fn told(error: &mynah_store::Error) -> ApiError {
+    use mynah_store::Error;
+    let mut message = error.to_string();
+    if let Some(source) = error.source() {
+        message += &format!(": {source}");
+    }
+    if let Some(hint) = error.hint() {
+        message += &format!(" ({hint})");
+    }
+    match error {
+        // The path of the file is nobody's business who only looks for what is not there.
+        Error::Absent { what, name, .. } => {
+            ApiError::not_found(format!("there is no {what} {name:?}"))
         }
-        if let Some(hint) = error.hint() {
-            message += &format!(" ({hint})");
-        }
-        match error {
-            // The path of the file is nobody's business who only looks for what is not there.
-            Error::Absent { what, name, .. } => {
-                Self::not_found(format!("there is no {what} {name:?}"))
-            }
-            Error::Search { .. } => Self::invalid("q", message),
-            Error::Busy { .. } => Self::unavailable(message, "store_busy"),
-            _ => Self::internal(message),
-        }
+        Error::Search { .. } => ApiError::invalid("q", message),
+        Error::Busy { .. } => ApiError::unavailable(message, "store_busy"),
+        _ => ApiError::internal(message),
     }
 }

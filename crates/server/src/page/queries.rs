@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::conversations::check_name;
-use super::{Page, apart, body, with_store};
+use super::{Page, apart, body, told, with_store};
 use crate::{ApiError, AppState};
 
 /// How many questions a page may ask at once.
@@ -61,9 +61,10 @@ fn answers(
 ) -> Result<Vec<Value>, ApiError> {
     let now = SystemTime::now();
     // Makes the file, or brings it up to date: a reader could not.
-    drop(Store::open(path, now)?);
+    drop(Store::open(path, now).map_err(|error| told(&error))?);
     let deadline = Instant::now() + PATIENCE;
-    let reader = Reader::open(path, now, LIMITS, move || Instant::now() >= deadline)?;
+    let is_late = move || Instant::now() >= deadline;
+    let reader = Reader::open(path, now, LIMITS, is_late).map_err(|error| told(&error))?;
     Ok(queries.iter().map(|sql| in_json(ask(&reader, sql, parameters))).collect())
 }
 
