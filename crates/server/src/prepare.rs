@@ -138,7 +138,7 @@ fn prepare(model: &Loaded, ask: &Ask) -> Result<Vec<(Request, Option<Turn>)>, Ap
             stop: ask.stop.clone(),
             constraint: constraint.as_ref().map(Constraint::restarted),
             adapter: None,
-            ignore_end: false,
+            ignore_end: ask.ignore_end,
         };
         prepared.push((request, kept));
     }

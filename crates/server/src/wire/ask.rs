@@ -35,6 +35,8 @@ pub(crate) struct Ask {
     pub(crate) stream: bool,
     /// Whether a stream tells at its end how many tokens there were.
     pub(crate) include_usage: bool,
+    /// Goes on past what ends an answer, as other servers do for measurements.
+    pub(crate) ignore_end: bool,
     /// Whether the prompt is part of the answer.
     pub(crate) echo: bool,
     /// Who asks, as the client says.
@@ -97,6 +99,7 @@ impl Ask {
             model: fields.text("model")?.filter(|name| !name.is_empty()).map(str::to_owned),
             sampling: SamplingAsked::read(fields)?,
             n: 1,
+            ignore_end: fields.flag("ignore_eos")?.unwrap_or(false),
             stream: fields.flag("stream")?.unwrap_or(false),
             thread: read_thread(fields)?,
             variables: match fields.object("chat_template_kwargs")? {
