@@ -168,7 +168,8 @@ impl Models {
             match models.find(&name) {
                 Some(model) => Ok(model),
                 None => {
-                    let load = move || models.load(&name);
+                    let loading = models.clone();
+                    let load = move || loading.load(&name);
                     tokio::task::spawn_blocking(load).await.map_err(|_| not_loaded())?
                 }
             }

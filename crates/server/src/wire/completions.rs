@@ -82,7 +82,7 @@ mod tests {
 
     #[test]
     fn prompts_come_in_four_forms() {
-        let prompts = |value: Value| {
+        let prompts = |value: Value| -> Result<Vec<Prompt>, ApiError> {
             let body = json!({"prompt": value}).to_string();
             match read(Kind::Completions, body.as_bytes(), &Limits::default())?.input {
                 Input::Prompts(prompts) => Ok(prompts),

@@ -12,7 +12,7 @@ mod embeddings;
 mod fields;
 mod responses;
 
-pub(crate) use ask::{Ask, Form, Input, Prompt, SamplingAsked};
+pub(crate) use ask::{Ask, Form, Input, Prompt};
 pub(crate) use completions::read_tokens;
 pub(crate) use embeddings::EmbeddingAsk;
 pub(crate) use fields::Fields;
