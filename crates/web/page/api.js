@@ -20,6 +20,11 @@ export function changed(what) {
 /** Whether the server keeps answers; it says so with the list of conversations. */
 export const server = { records: true };
 
+/** Whether a key is shown, which links cannot do. */
+export function hasKey() {
+  return sessionStorage.getItem("mynah-key") !== null;
+}
+
 /** @param {string} key */
 export function setKey(key) {
   sessionStorage.setItem("mynah-key", key);
@@ -77,7 +82,7 @@ export async function api(path, options) {
   return response.status === 204 ? undefined : response.json();
 }
 
-/** Asks for text. @param {string} path @param {unknown} body */
+/** Asks for text. @param {string} path @param {unknown} [body] */
 export async function textOf(path, body) {
   return (await ask(path, { body })).text();
 }

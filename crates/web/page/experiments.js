@@ -1,7 +1,7 @@
 // Experiments and training runs: what there was, what came out, what is running.
-import { api } from "./api.js";
+import { api, hasKey, textOf } from "./api.js";
 import { Markdown } from "./text/markdown-view.js";
-import { html, Icon, number, Problem, useAnswer, useEffect, when } from "./ui.js";
+import { download, fileName, html, Icon, number, Problem, useAnswer, useEffect, when } from "./ui.js";
 
 /**
  * @typedef {{ id: string, name: string, state: string, created_utc: string, ended_utc: string | null,
@@ -58,7 +58,10 @@ function One({ id }) {
 
 /** @param {{ id: string }} props */
 function Report({ id }) {
-  return html`<a class="button" href=${`api/experiments/${encodeURIComponent(id)}/report`} target="_blank" rel="noopener"><${Icon} name="chart" />Open the report</a>`;
+  const address = `api/experiments/${encodeURIComponent(id)}/report`;
+  if (!hasKey()) return html`<a class="button" href=${address} target="_blank" rel="noopener"><${Icon} name="chart" />Open the report</a>`;
+  const save = async () => download(`${fileName(id)}.html`, await textOf(address), "text/html");
+  return html`<button type="button" onClick=${save}><${Icon} name="down" />Save the report</button>`;
 }
 
 /** @param {{ state: string }} props */
