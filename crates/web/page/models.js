@@ -50,7 +50,7 @@ export function Models({ onModels }) {
           <div class="row"><h3>${model.name}</h3><span class="grow"></span>
             <${IconButton} icon="trash" label=${`Remove ${model.name}`} onClick=${() => remove(model)} /></div>
           <p class="soft">${[bytes(model.bytes), model.licence].filter(Boolean).join(" · ")}</p>
-          <p>${model.is_loaded ? html`<span class="badge good">loaded</span> ${model.memory_bytes !== null && `${bytes(model.memory_bytes)} in memory`}${model.in_use > 0 && `, ${model.in_use} answers now`}`
+          <p>${model.is_loaded ? html`<span class="badge good">loaded</span> ${model.memory_bytes !== null && `${bytes(model.memory_bytes)} in memory`}${model.in_use > 0 && `, ${model.in_use} ${model.in_use === 1 ? "request" : "requests"} now`}`
             : html`<span class="badge">not loaded</span>`}</p></li>`)}</ul>`}
       </section>
       ${pulls.length > 0 && html`<section aria-label="Being fetched" aria-live="polite"><h2>Being fetched</h2>${pulls.map((pull) => html`<div class="card" key=${pull.name}>

@@ -47,7 +47,7 @@ export function SettingsForm({ settings, onChange, withSystem = true }) {
       <textarea rows="3" placeholder="How the model should behave" value=${settings.system}
         onInput=${(/** @type {Event} */ event) => set({ system: text(event) })}></textarea></label>`}
     ${NUMBERS.map(([name, label, attributes, about]) => html`<label title=${about}>${label}
-      <input type="number" inputmode="decimal" placeholder=${name === "seed" ? "a new one each time" : "the model's own"}
+      <input type="number" inputmode="decimal" placeholder=${name === "seed" ? "a new one" : "the model's own"}
         ...${attributes} value=${settings[name] ?? ""}
         onInput=${(/** @type {Event} */ event) => set({ [name]: number(event) })} /></label>`)}
     <label class="wide">Stop at <span class="soft">one text a line</span>

@@ -55,7 +55,7 @@ test("an answer runs nothing and fetches nothing", async () => {
   await page.getByRole("link", { name: "<img src=x" }).waitFor();
   await page.keyboard.press("Control+k");
   await page.getByRole("combobox", { name: "Search for" }).fill("stolen");
-  await page.getByRole("option").first().waitFor();
+  await page.getByRole("dialog").getByRole("option").first().waitFor();
   await assertHarmless(page, "search");
   await page.keyboard.press("Escape");
   const queries = ["select response from turn_search where response like '%stolen%'", "select response as markdown from turn_search where response like '%stolen%'",

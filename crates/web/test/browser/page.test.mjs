@@ -133,8 +133,8 @@ test("a system prompt and settings go with the question", async () => {
 test("everything that was said is searched from the keyboard", async () => {
   await page.keyboard.press("Control+k");
   await page.getByRole("combobox", { name: "Search for" }).fill("eratosthenes OR borrow");
-  await page.getByRole("option").first().waitFor();
-  assert.match(await page.getByRole("option").first().textContent(), /borrow/i);
+  await page.getByRole("dialog").getByRole("option").first().waitFor();
+  assert.match(await page.getByRole("dialog").getByRole("option").first().textContent(), /borrow/i);
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("ArrowUp");
   await page.keyboard.press("Enter");

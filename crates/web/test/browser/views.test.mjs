@@ -41,7 +41,7 @@ const VIEWS = {
     await page.goto(server.address);
     await page.keyboard.press("Control+k");
     await page.getByRole("combobox", { name: "Search for" }).fill("capital");
-    await page.getByRole("option").first().waitFor();
+    await page.getByRole("dialog").getByRole("option").first().waitFor();
   },
   compare: async (page) => {
     await page.goto(`${server.address}/#/compare`);
