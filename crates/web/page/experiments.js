@@ -1,4 +1,4 @@
-// Experiments and training runs: what there was, what came out, what is running.
+// Experiments: what there was, what came out, what is running.
 import { api, hasKey, textOf } from "./api.js";
 import { Markdown } from "./text/markdown-view.js";
 import { download, fileName, html, Icon, number, Problem, useAnswer, useEffect, when } from "./ui.js";
@@ -23,7 +23,7 @@ function List() {
   const { value, error, again } = useAnswer(() => /** @type {Promise<{ experiments: Line[] }>} */ (api("api/experiments")), []);
   useRepeated(value?.experiments.some((line) => line.state === "running") ?? false, again);
   const lines = value?.experiments ?? [];
-  return html`<div class="view"><header class="bar"><h1>Experiments and training runs</h1></header>
+  return html`<div class="view"><header class="bar"><h1>Experiments</h1></header>
     ${error && html`<${Problem} error=${error} />`}
     ${value && lines.length === 0 && html`<div class="welcome"><h2>None yet.</h2><p><a href="#/compare">Compare</a> two prompts, save the experiment, and run it with <code>mynah try</code>.</p></div>`}
     <ul class="cards wide">${lines.map((line) => html`<li class="card" key=${line.id}>
