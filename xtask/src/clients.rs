@@ -79,7 +79,9 @@ fn folder_for(work: &Path, kind: &str, lists: &[&Path]) -> anyhow::Result<(PathB
     for list in lists {
         let bytes = fs::read(list).with_context(|| format!("cannot read {}", list.display()))?;
         // FNV-1a: it tells versions apart, and nobody is to be kept from forging it.
-        sum = bytes.iter().fold(sum, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3));
+        sum = bytes
+            .iter()
+            .fold(sum, |sum, byte| (sum ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3));
     }
     let folder = work.join(format!("{kind}-{sum:016x}"));
     if folder.join(DONE).exists() {

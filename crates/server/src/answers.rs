@@ -238,9 +238,7 @@ impl Generation {
     ) -> Result<(), ApiError> {
         let mut end = match finish {
             Finish::Stop => End::Stop,
-            Finish::StopString(i) => {
-                End::StopString(self.stop.get(i).cloned().unwrap_or_default())
-            }
+            Finish::StopString(i) => End::StopString(self.stop.get(i).cloned().unwrap_or_default()),
             Finish::Length | Finish::Context | Finish::CacheFull => End::Length,
             Finish::Failed(reason) => {
                 return Err(ApiError::internal(format!("the answer could not go on: {reason}")));

@@ -80,7 +80,8 @@ impl Drop for EmbedWorker {
 }
 
 fn embed(embedder: &mut Embedder, job: &Job) -> Result<Embedded, ApiError> {
-    let place = |i: usize| if job.texts.len() == 1 { "input".to_owned() } else { format!("input[{i}]") };
+    let place =
+        |i: usize| if job.texts.len() == 1 { "input".to_owned() } else { format!("input[{i}]") };
     let tokens = job.texts.iter().enumerate().map(|(i, text)| match text {
         Prompt::Tokens(tokens) => Ok(tokens.clone()),
         Prompt::Text(text) => embedder.tokens(text, job.truncate).map_err(|error| {

@@ -10,7 +10,7 @@ use std::time::Duration;
 pub struct Limits {
     /// Connections at once; further ones wait to be accepted.
     pub connections: usize,
-    /// Bytes of a request's first line and headers.
+    /// Bytes of a request's first line and headers; more are taken if they come at once.
     pub head_bytes: usize,
     /// Headers of a request.
     pub headers: usize,

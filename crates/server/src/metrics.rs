@@ -32,10 +32,8 @@ impl Metrics {
         head(&mut out, "mynah_responses_total", "counter", "Responses by route and status.");
         let responses = self.responses.lock().unwrap_or_else(PoisonError::into_inner);
         for ((route, status), n) in &*responses {
-            let _ = writeln!(
-                out,
-                "mynah_responses_total{{route=\"{route}\",status=\"{status}\"}} {n}"
-            );
+            let _ =
+                writeln!(out, "mynah_responses_total{{route=\"{route}\",status=\"{status}\"}} {n}");
         }
         drop(responses);
         for series in &SERIES {

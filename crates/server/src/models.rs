@@ -276,7 +276,8 @@ impl Models {
             let idle = |slot: &&Slot| Arc::strong_count(&slot.model) == 1;
             let oldest = slots.iter().filter(idle).min_by_key(|slot| slot.last_use);
             let Some(name) = oldest.map(|slot| slot.model.name.clone()) else {
-                let message = format!("there is no memory for {} while others are in use", model.name);
+                let message =
+                    format!("there is no memory for {} while others are in use", model.name);
                 return Err(ApiError::unavailable(message, "out_of_memory").about("model"));
             };
             let gone = slots.extract_if(.., |slot| slot.model.name == name).next();

@@ -44,7 +44,8 @@ impl AppState {
             let prepared = prepare(&model, &ask)?;
             let writer = model.writer()?;
             let (post, answers) = mailbox(unread_bytes);
-            let lengths: Vec<usize> = prepared.iter().map(|(request, _)| request.prompt.len()).collect();
+            let lengths: Vec<usize> =
+                prepared.iter().map(|(request, _)| request.prompt.len()).collect();
             let tools = offered(&ask);
             let generation = Generation::new(
                 Arc::clone(&model),
@@ -58,7 +59,15 @@ impl AppState {
                 let post = post.from(i * ask.n);
                 let (who, place) = (who.clone(), Arc::clone(&place));
                 let kept = kept.map(|turn| Asked { thread: ask.thread.clone(), turn });
-                writer.worker.submit(Submission { request, who, arrived, until, post, kept, place })?;
+                writer.worker.submit(Submission {
+                    request,
+                    who,
+                    arrived,
+                    until,
+                    post,
+                    kept,
+                    place,
+                })?;
             }
             Ok(generation)
         };
@@ -112,7 +121,8 @@ fn prepare(model: &Loaded, ask: &Ask) -> Result<Vec<(Request, Option<Turn>)>, Ap
         let message = format!("there is no token {token}: the model has {}", model.n_vocab);
         return Err(ApiError::invalid("logit_bias", message));
     }
-    let sampling = SamplingParams { logprobs: ask.logprobs, ..ask.sampling.over(&writer.recommended) };
+    let sampling =
+        SamplingParams { logprobs: ask.logprobs, ..ask.sampling.over(&writer.recommended) };
     let constraint = constraint(writer, ask)?;
     let prompts = tokens(model, ask)?;
     let mut prepared = Vec::with_capacity(prompts.len());

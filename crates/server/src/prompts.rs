@@ -40,8 +40,8 @@ impl Prompts {
         offered: &[Tool],
         extra: &Map<String, Value>,
     ) -> Result<Vec<u32>, ApiError> {
-        let uses_tools =
-            !offered.is_empty() || messages.iter().any(|m| m.role == "tool" || !m.tool_calls.is_empty());
+        let uses_tools = !offered.is_empty()
+            || messages.iter().any(|m| m.role == "tool" || !m.tool_calls.is_empty());
         let in_words;
         let (template, messages, shown): (_, &[Message], Vec<Value>) = match &self.for_tools {
             Some(template) if uses_tools => {
@@ -102,7 +102,8 @@ fn in_words(message: &Message) -> Message {
         .tool_calls
         .iter()
         .map(|call| tools::written(&call.function.name, &call.function.arguments));
-    let parts: Vec<String> = std::iter::once(text).filter(|text| !text.is_empty()).chain(calls).collect();
+    let parts: Vec<String> =
+        std::iter::once(text).filter(|text| !text.is_empty()).chain(calls).collect();
     Message::text(message.role.as_str(), parts.join("\n"))
 }
 

@@ -29,9 +29,8 @@ impl AppState {
     /// A server's state before the first request; no model is loaded.
     pub fn new(library: Arc<dyn Library>, options: Options) -> Self {
         let options = Arc::new(options);
-        let recorder = options
-            .records
-            .then(|| Recorder::start(&options.database, Arc::clone(&library)));
+        let recorder =
+            options.records.then(|| Recorder::start(&options.database, Arc::clone(&library)));
         let key = options.access.key.as_deref().map(Key::new);
         let models = Models::new(library, Arc::clone(&options), recorder);
         let metrics = Arc::new(Metrics::default());

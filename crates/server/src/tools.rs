@@ -345,7 +345,11 @@ mod tests {
             std::slice::from_ref(&weather)
         );
         assert_eq!(
-            found(&["```json\n", r#"[{"name": "time"}, {"name": "weather", "arguments": "{}"}]"#, "\n```"]),
+            found(&[
+                "```json\n",
+                r#"[{"name": "time"}, {"name": "weather", "arguments": "{}"}]"#,
+                "\n```"
+            ]),
             [call("time", "{}"), call("weather", "{}")]
         );
         assert_eq!(found(&[&SUNNY.replace("</tool_call>", "")]), [weather]);
@@ -399,7 +403,8 @@ mod tests {
             "type": "object", "properties": {"zone": {"$ref": "#/$defs/zone"}},
             "$defs": {"zone": {"type": "string"}}});
         let schema = schema(&tools, &Choice::Required).unwrap();
-        let reference = &schema["anyOf"][1]["properties"]["arguments"]["properties"]["zone"]["$ref"];
+        let reference =
+            &schema["anyOf"][1]["properties"]["arguments"]["properties"]["zone"]["$ref"];
         assert_eq!(reference, "#/anyOf/1/properties/arguments/$defs/zone");
         let target = reference.as_str().unwrap().trim_start_matches('#');
         assert_eq!(schema.pointer(target), Some(&json!({"type": "string"})));

@@ -151,14 +151,19 @@ impl Run {
             self.take_out();
             self.let_in();
             match self.engine.step() {
-                Ok(events) => events.into_iter().for_each(|event| self.hand_out(event)),
+                Ok(events) => {
+                    // Who has an answer finds it counted.
+                    self.tell_metrics();
+                    events.into_iter().for_each(|event| self.hand_out(event));
+                }
                 Err(error) => {
                     let error = ApiError::internal(format!("the engine failed: {error}"));
-                    self.flight.values().for_each(|one| one.post.send(Update::Refused(error.clone())));
+                    self.flight
+                        .values()
+                        .for_each(|one| one.post.send(Update::Refused(error.clone())));
                     return;
                 }
             }
-            self.tell_metrics();
         }
     }
 

@@ -44,8 +44,10 @@ fn a_chat_is_answered_whole_and_in_pieces() {
     let choice = &whole["choices"][0];
     assert!(["length", "stop"].contains(&choice["finish_reason"].as_str().unwrap()));
     let usage = &whole["usage"];
-    assert_eq!(usage["total_tokens"].as_u64().unwrap(), usage["prompt_tokens"].as_u64().unwrap()
-        + usage["completion_tokens"].as_u64().unwrap());
+    assert_eq!(
+        usage["total_tokens"].as_u64().unwrap(),
+        usage["prompt_tokens"].as_u64().unwrap() + usage["completion_tokens"].as_u64().unwrap()
+    );
 
     let asked = chat(json!({"stream": true, "stream_options": {"include_usage": true}}));
     let response = server.post(CHAT, &asked);
@@ -64,7 +66,8 @@ fn what_was_read_before_is_found_in_the_cache() {
     let server = called();
     let long = "The same long beginning of every conversation. ".repeat(4);
     let ask = |question: &str| {
-        let messages = json!([{"role": "system", "content": long}, {"role": "user", "content": question}]);
+        let messages =
+            json!([{"role": "system", "content": long}, {"role": "user", "content": question}]);
         server.ask(CHAT, &json!({"messages": messages, "max_tokens": 3}))
     };
     let first = ask("one?");
@@ -169,7 +172,10 @@ fn answers_take_the_form_that_is_asked_for() {
     let format = json!({"type": "json_schema", "json_schema": {"schema": {"not": {}}}});
     let response = server.post(CHAT, &chat(json!({"response_format": format})));
     let error = &response.json()["error"];
-    assert_eq!((response.status.as_u16(), &error["param"]), (400, &json!("response_format.json_schema.schema")));
+    assert_eq!(
+        (response.status.as_u16(), &error["param"]),
+        (400, &json!("response_format.json_schema.schema"))
+    );
 }
 
 #[test]
@@ -194,7 +200,8 @@ fn a_demanded_call_comes() {
     let mut streamed = asked.clone();
     streamed["stream"] = true.into();
     let events = server.post(CHAT, &chat(streamed)).events();
-    let calls = events.iter().filter_map(|event| event["choices"][0]["delta"]["tool_calls"].as_array());
+    let calls =
+        events.iter().filter_map(|event| event["choices"][0]["delta"]["tool_calls"].as_array());
     let calls: Vec<_> = calls.collect();
     assert_eq!(calls.len(), 1);
     assert_eq!(calls[0][0]["function"], call["function"]);
@@ -203,17 +210,25 @@ fn a_demanded_call_comes() {
     let asked = json!({"messages": [{"role": "user", "content": "hi"}], "max_tokens": 200, "seed": 5,
         "tools": [named], "tool_choice": {"type": "tool", "name": "cool"}});
     let answer = server.ask("/v1/messages", &asked);
-    assert_eq!((&answer["stop_reason"], &answer["content"][0]["name"]), (&json!("tool_use"), &json!("cool")));
+    assert_eq!(
+        (&answer["stop_reason"], &answer["content"][0]["name"]),
+        (&json!("tool_use"), &json!("cool"))
+    );
     assert!(answer["content"][0]["input"]["unit"].is_string());
 }
 
 #[test]
 fn texts_are_continued() {
     let server = called();
-    let asked = json!({"prompt": ["ab", [97, 98]], "n": 2, "max_tokens": 4, "seed": 3, "echo": true});
+    let asked =
+        json!({"prompt": ["ab", [97, 98]], "n": 2, "max_tokens": 4, "seed": 3, "echo": true});
     let answer = server.ask("/v1/completions", &asked);
-    let texts: Vec<&str> = answer["choices"].as_array().unwrap().iter()
-        .map(|choice| choice["text"].as_str().unwrap()).collect();
+    let texts: Vec<&str> = answer["choices"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|choice| choice["text"].as_str().unwrap())
+        .collect();
     assert_eq!(texts.len(), 4);
     assert_eq!(texts[..2], texts[2..], "text and its tokens are the same prompt");
     assert!(texts.iter().all(|text| text.starts_with("ab")));
@@ -241,10 +256,24 @@ fn responses_are_made_of_items() {
     streamed["stream"] = true.into();
     let events = server.post("/v1/responses", &streamed).events();
     let names: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
-    assert_eq!(names[..4], ["response.created", "response.in_progress",
-        "response.output_item.added", "response.content_part.added"]);
-    assert_eq!(names[names.len() - 4..], ["response.output_text.done", "response.content_part.done",
-        "response.output_item.done", "response.incomplete"]);
+    assert_eq!(
+        names[..4],
+        [
+            "response.created",
+            "response.in_progress",
+            "response.output_item.added",
+            "response.content_part.added"
+        ]
+    );
+    assert_eq!(
+        names[names.len() - 4..],
+        [
+            "response.output_text.done",
+            "response.content_part.done",
+            "response.output_item.done",
+            "response.incomplete"
+        ]
+    );
     for (i, event) in events.iter().enumerate() {
         assert_eq!(event["sequence_number"], i);
     }
@@ -256,7 +285,8 @@ fn responses_are_made_of_items() {
 #[test]
 fn messages_are_made_of_blocks() {
     let server = called();
-    let asked = json!({"messages": [{"role": "user", "content": "hi"}], "max_tokens": 6, "seed": 2});
+    let asked =
+        json!({"messages": [{"role": "user", "content": "hi"}], "max_tokens": 6, "seed": 2});
     let whole = server.ask("/v1/messages", &asked);
     assert_eq!((&whole["type"], &whole["role"]), (&json!("message"), &json!("assistant")));
     let mut streamed = asked.clone();
@@ -279,7 +309,10 @@ fn messages_are_made_of_blocks() {
     let error = response.json();
     assert_eq!((response.status.as_u16(), &error["type"]), (400, &json!("error")));
     assert_eq!(error["error"]["type"], "invalid_request_error");
-    let response = server.post("/v1/messages", &json!({"model": "no", "messages": [{"role": "user", "content": ""}]}));
+    let response = server.post(
+        "/v1/messages",
+        &json!({"model": "no", "messages": [{"role": "user", "content": ""}]}),
+    );
     assert_eq!(response.json()["error"]["type"], "not_found_error");
 }
 
@@ -304,10 +337,16 @@ fn texts_become_vectors() {
         (json!({"model": "tiny", "input": "x"}), "model"),
     ] {
         let response = server.post("/v1/embeddings", &asked);
-        assert_eq!((response.status.as_u16(), response.json()["error"]["param"].clone()), (400, json!(param)));
+        assert_eq!(
+            (response.status.as_u16(), response.json()["error"]["param"].clone()),
+            (400, json!(param))
+        );
     }
     let response = server.post(CHAT, &chat(json!({"model": "vectors"})));
-    assert_eq!((response.status.as_u16(), &response.json()["error"]["param"]), (400, &json!("model")));
+    assert_eq!(
+        (response.status.as_u16(), &response.json()["error"]["param"]),
+        (400, &json!("model"))
+    );
 }
 
 #[test]
@@ -335,8 +374,12 @@ fn models_are_listed_loaded_and_unloaded() {
     let room_for_two = Options { memory_bytes: 2 * MODEL_BYTES + MODEL_BYTES / 2, ..options() };
     let server = Called::new(Options { cache_positions: 64, ..room_for_two });
     let listed = server.get("/v1/models").json();
-    let names: Vec<&str> =
-        listed["data"].as_array().unwrap().iter().map(|model| model["id"].as_str().unwrap()).collect();
+    let names: Vec<&str> = listed["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|model| model["id"].as_str().unwrap())
+        .collect();
     assert_eq!(names, ["tiny", "other", "vectors"]);
     assert_eq!(server.get("/v1/models/other").json()["id"], "other");
     assert_eq!(server.get("/v1/models/no").json()["error"]["code"], "model_not_found");
@@ -356,7 +399,10 @@ fn models_are_listed_loaded_and_unloaded() {
     ask("other");
     assert_eq!(n_opened(), 4);
     let response = server.post(CHAT, &chat(json!({"model": "no"})));
-    assert_eq!((response.status.as_u16(), &response.json()["error"]["param"]), (404, &json!("model")));
+    assert_eq!(
+        (response.status.as_u16(), &response.json()["error"]["param"]),
+        (404, &json!("model"))
+    );
     let error = response.json()["error"]["message"].as_str().unwrap().to_owned();
     assert!(error.contains("tiny, other, vectors"), "{error}");
 }
@@ -390,7 +436,8 @@ fn what_makes_no_sense_is_refused_in_the_shape_of_the_api() {
     let limits = Limits { body_bytes: 1000, messages: 2, ..Limits::default() };
     let server = Called::new(Options { limits, ..options() });
     let send = |body: &str| {
-        let request = Request::post(CHAT).header("host", "localhost").body(Body::from(body.to_owned()));
+        let request =
+            Request::post(CHAT).header("host", "localhost").body(Body::from(body.to_owned()));
         let response = server.send(request.unwrap());
         (response.status.as_u16(), response.json()["error"].clone())
     };
@@ -402,7 +449,10 @@ fn what_makes_no_sense_is_refused_in_the_shape_of_the_api() {
     let (_, error) = send(&chat(json!({"messages": [{"role": "user"}]})).to_string());
     assert_eq!(error["param"], "messages[0].content");
     let response = server.get("/v1/nothing");
-    assert_eq!((response.status.as_u16(), response.json()["error"]["code"].clone()), (404, json!("not_found")));
+    assert_eq!(
+        (response.status.as_u16(), response.json()["error"]["code"].clone()),
+        (404, json!("not_found"))
+    );
     assert_eq!(server.get(CHAT).status.as_u16(), 405);
     let long = Called::new(options());
     let messages = json!([{"role": "user", "content": "x".repeat(CONTEXT)}]);
@@ -417,7 +467,8 @@ fn too_many_requests_are_told_to_come_back() {
     let limits = Limits { requests: 2, ..options().limits };
     let server = Called::new(Options { limits, ..options() });
     server.ask(CHAT, &chat(json!({"max_tokens": 1})));
-    let requests = (0..12).map(|_| post(CHAT, &chat(json!({"max_tokens": 400, "logit_bias": {"257": -100}}))));
+    let requests =
+        (0..12).map(|_| post(CHAT, &chat(json!({"max_tokens": 400, "logit_bias": {"257": -100}}))));
     let responses = server.send_all(requests.collect());
     let of_status = |status: u16| responses.iter().filter(move |one| one.status.as_u16() == status);
     assert_eq!(of_status(200).count() + of_status(429).count(), 12);
@@ -487,7 +538,10 @@ fn answers_are_kept_and_conversations_go_on() {
     let messages = json!([{"role": "user", "content": "hi"}, {"role": "assistant", "content": said},
         {"role": "user", "content": "and?"}]);
     server.ask(CHAT, &json!({"messages": messages, "max_tokens": 3, "n": 2, "stop": ["END"]}));
-    server.ask(CHAT, &chat(json!({"thread": "01hfixed", "messages": [{"role": "user", "content": "new"}]})));
+    server.ask(
+        CHAT,
+        &chat(json!({"thread": "01hfixed", "messages": [{"role": "user", "content": "new"}]})),
+    );
     server.state.close();
     let store = Store::open(&database, SystemTime::now()).unwrap();
     let entries = store.entries(&Filter::default()).unwrap();

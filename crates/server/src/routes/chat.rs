@@ -13,7 +13,10 @@ use crate::tools::Call;
 use crate::wire::{Ask, Kind};
 use crate::{ApiError, AppState, random};
 
-pub(super) async fn answer(State(state): State<AppState>, sent: Sent) -> Result<Response, ApiError> {
+pub(super) async fn answer(
+    State(state): State<AppState>,
+    sent: Sent,
+) -> Result<Response, ApiError> {
     let mut begun = begin(&state, Kind::Chat, &sent).await?;
     if begun.ask.stream {
         return Ok(events(|events| stream(begun, events)));
@@ -89,9 +92,7 @@ async fn stream(begun: Begun, mut events: Events) {
         json!({"id": id, "object": "chat.completion.chunk", "created": created, "model": model,
             "choices": choices})
     };
-    let choice = |i: usize, delta: Value, logprobs: Value, end: Value| {
-        json!([{"index": i, "delta": delta, "logprobs": logprobs, "finish_reason": end}])
-    };
+    let choice = |i: usize, delta: Value, logprobs: Value, end: Value| json!([{"index": i, "delta": delta, "logprobs": logprobs, "finish_reason": end}]);
     for i in 0..ask.n_samples() {
         let delta = json!({"role": "assistant", "content": ""});
         events.data(&chunk(choice(i, delta, Value::Null, Value::Null)));

@@ -12,7 +12,10 @@ use crate::stream::{Events, events};
 use crate::wire::{Ask, Input, Kind, Prompt};
 use crate::{ApiError, AppState, random};
 
-pub(super) async fn answer(State(state): State<AppState>, sent: Sent) -> Result<Response, ApiError> {
+pub(super) async fn answer(
+    State(state): State<AppState>,
+    sent: Sent,
+) -> Result<Response, ApiError> {
     let mut begun = begin(&state, Kind::Completions, &sent).await?;
     if begun.ask.stream {
         return Ok(events(|events| stream(begun, events)));
@@ -81,9 +84,7 @@ async fn stream(begun: Begun, mut events: Events) {
         json!({"id": id, "object": "text_completion", "created": created, "model": model,
             "choices": choices})
     };
-    let choice = |i: usize, text: &str, logprobs: Value, end: Value| {
-        json!([{"index": i, "text": text, "logprobs": logprobs, "finish_reason": end}])
-    };
+    let choice = |i: usize, text: &str, logprobs: Value, end: Value| json!([{"index": i, "text": text, "logprobs": logprobs, "finish_reason": end}]);
     let mut offsets = vec![0; ask.n_samples()];
     if ask.echo {
         for i in 0..ask.n_samples() {

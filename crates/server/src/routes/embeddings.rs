@@ -9,7 +9,10 @@ use super::Sent;
 use crate::wire::{self, EmbeddingAsk};
 use crate::{ApiError, AppState};
 
-pub(super) async fn answer(State(state): State<AppState>, sent: Sent) -> Result<Response, ApiError> {
+pub(super) async fn answer(
+    State(state): State<AppState>,
+    sent: Sent,
+) -> Result<Response, ApiError> {
     let ask = wire::read_embeddings(&sent.body, &state.options().limits)?;
     let EmbeddingAsk { model, input, as_base64, dimensions, truncate } = ask;
     let model = state.models().get(model.as_deref()).await?;

@@ -176,7 +176,8 @@ async fn stream(begun: Begun, events: Events) {
         blocks.end();
     }
     let delta = json!({"stop_reason": stop_reason(&end), "stop_sequence": stop_sequence(&end)});
-    let event = json!({"type": "message_delta", "delta": delta, "usage": usage(generation.usage())});
+    let event =
+        json!({"type": "message_delta", "delta": delta, "usage": usage(generation.usage())});
     blocks.events.event("message_delta", &event);
     blocks.events.event("message_stop", &json!({"type": "message_stop"}));
     blocks.events.flush().await;

@@ -7,7 +7,7 @@ use mynah_model::tokenizer::SpecialText;
 use serde_json::{Value, json};
 
 use super::Sent;
-use crate::models::library_error;
+use crate::models::{LoadedInfo, library_error};
 use crate::wire::{self, Fields};
 use crate::{ApiError, AppState, Installed};
 
@@ -16,7 +16,8 @@ pub(super) async fn models(State(state): State<AppState>) -> Result<Response, Ap
     let mut installed = installed(&state).await?;
     let default = state.models().default_name();
     installed.sort_by_key(|model| (model.name != default, model.name.clone()));
-    let data: Vec<Value> = installed.iter().map(described).collect();
+    let loaded = state.models().loaded();
+    let data: Vec<Value> = installed.iter().map(|model| described(model, &loaded)).collect();
     let ids = |model: Option<&Installed>| model.map(|model| model.name.clone());
     // The last three are for Anthropic's clients, which read the same list.
     let body = json!({"object": "list", "data": data, "has_more": false,
@@ -30,7 +31,10 @@ pub(super) async fn model(
 ) -> Result<Response, ApiError> {
     let installed = installed(&state).await?;
     match installed.iter().find(|model| model.name == name) {
-        Some(model) => Ok(axum::Json(described(model)).into_response()),
+        Some(model) => {
+            let described = described(model, &state.models().loaded());
+            Ok(axum::Json(described).into_response())
+        }
         None => {
             let names: Vec<String> = installed.into_iter().map(|model| model.name).collect();
             Err(ApiError::no_model(&name, &names))
@@ -46,13 +50,18 @@ async fn installed(state: &AppState) -> Result<Vec<Installed>, ApiError> {
         .map_err(|error| library_error(&error))
 }
 
-fn described(model: &Installed) -> Value {
+fn described(model: &Installed, loaded: &[LoadedInfo]) -> Value {
+    let loaded = loaded.iter().find(|loaded| loaded.name == model.name);
     json!({"id": model.name, "object": "model", "created": model.created, "owned_by": "mynah",
-        "type": "model", "display_name": model.name, "size": model.bytes, "licence": model.licence})
+        "type": "model", "display_name": model.name, "size": model.bytes, "licence": model.licence,
+        "loaded": loaded})
 }
 
 /// The tokens of a text.
-pub(super) async fn tokenize(State(state): State<AppState>, sent: Sent) -> Result<Response, ApiError> {
+pub(super) async fn tokenize(
+    State(state): State<AppState>,
+    sent: Sent,
+) -> Result<Response, ApiError> {
     let value = wire::read_object(&sent.body)?;
     let fields = Fields::of(&value, "")?;
     let key = ["content", "prompt", "text"].into_iter().find(|key| fields.get(key).is_some());
@@ -103,7 +112,7 @@ pub(super) async fn detokenize(
     Ok(axum::Json(json!({"content": text, "model": model.name})).into_response())
 }
 
-/// Whether the server answers, and which models are loaded.
+/// Whether the server answers.
 pub(super) async fn health(State(state): State<AppState>) -> Response {
     let status = if state.is_ending() { "ending" } else { "ok" };
     axum::Json(json!({"status": status})).into_response()

@@ -11,7 +11,10 @@ use crate::tools::Call;
 use crate::wire::{Ask, Form, Kind};
 use crate::{ApiError, AppState, random};
 
-pub(super) async fn answer(State(state): State<AppState>, sent: Sent) -> Result<Response, ApiError> {
+pub(super) async fn answer(
+    State(state): State<AppState>,
+    sent: Sent,
+) -> Result<Response, ApiError> {
     let mut begun = begin(&state, Kind::Responses, &sent).await?;
     if begun.ask.stream {
         return Ok(events(|events| stream(begun, events)));

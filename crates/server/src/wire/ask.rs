@@ -122,7 +122,8 @@ impl Ask {
 /// The name of a conversation: what the store calls them by, or what a client made up likewise.
 fn read_thread(fields: &Fields<'_>) -> Result<Option<String>, ApiError> {
     let Some(thread) = fields.text("thread")? else { return Ok(None) };
-    let fits = (1..=64).contains(&thread.len()) && thread.bytes().all(|b| b.is_ascii_alphanumeric());
+    let fits =
+        (1..=64).contains(&thread.len()) && thread.bytes().all(|b| b.is_ascii_alphanumeric());
     if !fits {
         return Err(fields.unknown("thread", thread, "1 to 64 letters and digits"));
     }

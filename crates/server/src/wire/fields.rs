@@ -42,11 +42,6 @@ impl<'v> Fields<'v> {
         self.map
     }
 
-    /// Where the object is.
-    pub(crate) fn place(&self) -> &str {
-        &self.place
-    }
-
     /// A field as it is.
     pub(crate) fn get(&self, key: &str) -> Option<&'v Value> {
         self.map.get(key).filter(|value| !value.is_null())

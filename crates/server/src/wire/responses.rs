@@ -74,7 +74,10 @@ fn read_item(item: &Fields<'_>, messages: &mut Vec<Message>) -> Result<(), ApiEr
             let call = ToolCall {
                 id: Some(text("call_id")?),
                 kind: "function".to_owned(),
-                function: FunctionCall { name: text("name")?, arguments: text("arguments")?.into() },
+                function: FunctionCall {
+                    name: text("name")?,
+                    arguments: text("arguments")?.into(),
+                },
             };
             // Calls that follow each other, or a text, are one message.
             match messages.last_mut().filter(|last| last.role == "assistant") {
@@ -173,7 +176,10 @@ mod tests {
             (json!({"input": [{"type": "item_reference"}]}), "input[0].type"),
             (json!({"input": [{"role": "tool", "content": ""}]}), "input[0].role"),
             (json!({"input": "hi", "tools": [{"type": "web_search"}]}), "tools[0].type"),
-            (json!({"input": "hi", "text": {"format": {"type": "json_schema"}}}), "text.format.schema"),
+            (
+                json!({"input": "hi", "text": {"format": {"type": "json_schema"}}}),
+                "text.format.schema",
+            ),
         ] {
             assert_eq!(read_json(&request).unwrap_err().param(), Some(param), "{request}");
         }

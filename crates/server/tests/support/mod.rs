@@ -20,8 +20,8 @@ use mynah_server::{
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-/// How many tokens prompt and answer may have together.
-pub(crate) const CONTEXT: usize = 2048;
+/// How many tokens the models were made for.
+pub(crate) const CONTEXT: usize = 16_384;
 /// What each of the models says that it takes.
 pub(crate) const MODEL_BYTES: u64 = 1_000_000;
 
@@ -112,12 +112,13 @@ fn open(name: &str) -> Opened {
             put(checkpoint, &format!("{name}.bias"), &[DIM], 0.0, random);
         }
     };
-    let linear = |checkpoint: &mut Checkpoint, name: &str, shape: [usize; 2], random: &mut Random| {
-        put(checkpoint, &format!("{name}.weight"), &shape, 0.0, random);
-        if !writes {
-            put(checkpoint, &format!("{name}.bias"), &shape[1..], 0.0, random);
-        }
-    };
+    let linear =
+        |checkpoint: &mut Checkpoint, name: &str, shape: [usize; 2], random: &mut Random| {
+            put(checkpoint, &format!("{name}.weight"), &shape, 0.0, random);
+            if !writes {
+                put(checkpoint, &format!("{name}.bias"), &shape[1..], 0.0, random);
+            }
+        };
     put(&mut checkpoint, "token_embd.weight", &[DIM, N_VOCAB], 0.0, random);
     if writes {
         norm(&mut checkpoint, "output_norm", random);
@@ -127,7 +128,11 @@ fn open(name: &str) -> Opened {
         norm(&mut checkpoint, "token_embd_norm", random);
     }
     for i in 0..N_LAYERS {
-        let norms = if writes { ["attn_norm", "ffn_norm"] } else { ["attn_output_norm", "layer_output_norm"] };
+        let norms = if writes {
+            ["attn_norm", "ffn_norm"]
+        } else {
+            ["attn_output_norm", "layer_output_norm"]
+        };
         for name in norms {
             norm(&mut checkpoint, &format!("blk.{i}.{name}"), random);
         }
@@ -155,13 +160,7 @@ fn open(name: &str) -> Opened {
     }
 }
 
-fn put(
-    checkpoint: &mut Checkpoint,
-    name: &str,
-    shape: &[usize],
-    middle: f32,
-    random: &mut Random,
-) {
+fn put(checkpoint: &mut Checkpoint, name: &str, shape: &[usize], middle: f32, random: &mut Random) {
     let n: usize = shape.iter().product();
     let spread = if shape.len() == 1 { 0.3 } else { 2.0 / (shape[0] as f32).sqrt() };
     let numbers = (0..n).map(|_| middle + spread * random.number());
@@ -253,7 +252,10 @@ impl Response {
         let events = self.text.split_terminator("\n\n").map(|event| {
             event.lines().find_map(|line| line.strip_prefix("data: ")).unwrap_or_default()
         });
-        events.filter(|data| *data != "[DONE]").map(|data| serde_json::from_str(data).unwrap()).collect()
+        events
+            .filter(|data| *data != "[DONE]")
+            .map(|data| serde_json::from_str(data).unwrap())
+            .collect()
     }
 }
 

@@ -95,9 +95,9 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
     // What would be refused anyway is refused before anything is fetched.
     let access = access(args)?;
     let (model, path) = default_model(args, terminal)?;
-    let memory_bytes = args.memory.unwrap_or_else(|| {
-        machine::available_memory().map_or(MEMORY_BYTES, |bytes| bytes / 5 * 4)
-    });
+    let memory_bytes = args
+        .memory
+        .unwrap_or_else(|| machine::available_memory().map_or(MEMORY_BYTES, |bytes| bytes / 5 * 4));
     let options = Options {
         access,
         model,
@@ -192,7 +192,11 @@ fn read_bytes(text: &str) -> Result<u64, String> {
     };
     let number: f64 = number.trim().parse().map_err(|_| "it must be like 6G or 500M".to_owned())?;
     let bytes = number * factor;
-    if bytes.is_finite() && bytes >= 1.0 { Ok(bytes as u64) } else { Err("it must be positive".to_owned()) }
+    if bytes.is_finite() && bytes >= 1.0 {
+        Ok(bytes as u64)
+    } else {
+        Err("it must be positive".to_owned())
+    }
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use mynah_lab::respond::{Identity, Local, Prompt, Responder};
 
 use super::args::Args;
 use crate::environment;
-use crate::key;
 use crate::failure::{Hint as _, Misuse};
+use crate::key;
 use crate::session::{CacheFormatArg, Message, ModelArgs, SamplingArgs, Session};
 use crate::terminal::Terminal;
 
