@@ -37,7 +37,7 @@ function App() {
   const [isOpen, setOpen] = useState(false);
   const [wantsKey, setWantsKey] = useState(false);
   const { value: models, error, again } = useAnswer(() => api("v1/models"), []);
-  const names = (models?.data ?? []).filter(answers).map((/** @type {{ id: string }} */ model) => model.id);
+  const names = (models?.data ?? []).map((/** @type {{ id: string }} */ model) => model.id);
 
   useEffect(() => {
     const moved = () => setPlace(place());
@@ -95,11 +95,6 @@ function App() {
     ${wantsKey && html`<${AskKey} onClose=${() => setWantsKey(false)} />`}
     <div id="status" class="hidden" role="status" aria-live="polite"></div>
   </div>`;
-}
-
-/** Whether a model answers, and does not only embed. @param {{ capabilities?: string[], embeds?: boolean }} model */
-function answers(model) {
-  return model.embeds !== true;
 }
 
 /** A view that is fetched now. @param {{ view: string, props: object }} props */

@@ -36,6 +36,7 @@ export function Chat({ id, models, go }) {
     if (id === null) {
       setConversation(EMPTY);
       setTip(null);
+      setSettings((settings) => ({ ...settings, system: "" }));
     } else if (id !== conversation.id) {
       load(id).catch(setError);
     }

@@ -24,10 +24,14 @@ export function Dashboard({ rest, query, go }) {
   const names = [...new Set(queries.flatMap(parameters))];
   const values = Object.fromEntries(names.map((one) => [one, given.get(`p.${one}`) ?? ""]));
   const isKnown = name === null || own !== undefined;
-  const { value, error } = useAnswer(
-    async () => (queries.length ? /** @type {{ results: Answer[] }} */ (await api("api/sql", { body: { queries, parameters: values } })) : { results: [] }),
-    [JSON.stringify([queries, values])],
-  );
+  const question = JSON.stringify({ queries, parameters: values });
+  const { value, error } = useAnswer(async () => {
+    const body = { queries, parameters: values };
+    const answer = /** @type {{ results: Answer[] }} */ (queries.length ? await api("api/sql", { body }) : { results: [] });
+    return { question, ...answer };
+  }, [question]);
+  // Those of before belong to other queries.
+  const results = value?.question === question ? value.results : [];
 
   /** Goes to an address that says everything. @param {string[]} queries @param {Record<string, string>} values @param {string | null} [name] */
   const show = (queries, values, name = null) => {
@@ -70,7 +74,7 @@ export function Dashboard({ rest, query, go }) {
     ${names.length > 0 && html`<${Parameters} key=${names.join()} names=${names} values=${values} onChange=${(/** @type {Record<string, string>} */ next) => show(queries, next, name)} />`}
     ${saved.error && html`<${Problem} error=${saved.error} />`}${error && html`<${Problem} error=${error} />`}
     ${saved.value && !isKnown && html`<${Problem} error=${`nothing is saved as ${name}`} />`}
-    <div class="panels">${queries.map((sql, i) => html`<${Panel} key=${`${i} ${sql}`} sql=${sql} answer=${value?.results[i]} onChange=${(/** @type {string} */ sql) => setQuery(i, sql)} />`)}</div>
+    <div class="panels">${queries.map((sql, i) => html`<${Panel} key=${`${i} ${sql}`} sql=${sql} answer=${results[i]} onChange=${(/** @type {string} */ sql) => setQuery(i, sql)} />`)}</div>
     <${NewQuery} onAdd=${(/** @type {string} */ sql) => show([...queries, ...statements(sql)], values)} />
   </div>`;
 }
