@@ -55,7 +55,7 @@ impl Default for Limits {
             samples: 128,
             requests: 128,
             sequences: 64,
-            wait: Duration::from_secs(60),
+            wait: Duration::from_mins(1),
             unread_bytes: 1 << 20,
             grace: Duration::from_secs(5),
         }

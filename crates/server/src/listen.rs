@@ -168,15 +168,10 @@ async fn connection(
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let mut ending = state.ending();
-    loop {
-        tokio::select! {
-            // A client that breaks off is its own affair.
-            _ = connection.as_mut() => return,
-            _ = ending.wait_for(|is_ending| *is_ending) => {
-                connection.as_mut().graceful_shutdown();
-                break;
-            }
-        }
+    tokio::select! {
+        // A client that breaks off is its own affair.
+        _ = connection.as_mut() => return,
+        _ = ending.wait_for(|is_ending| *is_ending) => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
 }

@@ -216,7 +216,7 @@ mod tests {
         metrics.response("/v1/models", 200);
         let mut model = Snapshot { waiting: 3, ..Snapshot::default() };
         model.first_token.add(Duration::from_millis(30));
-        model.first_token.add(Duration::from_secs(60));
+        model.first_token.add(Duration::from_mins(1));
         let text = metrics.write(&[("a\"b".to_owned(), model)]);
         for line in [
             "mynah_responses_total{route=\"/v1/models\",status=\"200\"} 2",

@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn turns_go_round() {
         let mut queue = Queue::new();
-        let until = Instant::now() + Duration::from_secs(60);
+        let until = Instant::now() + Duration::from_mins(1);
         for (who, item) in [("a", 1), ("a", 2), ("a", 3), ("b", 4), ("c", 5), ("b", 6)] {
             queue.push(who, until, item);
         }

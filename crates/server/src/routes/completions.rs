@@ -70,7 +70,7 @@ fn logprobs(ask: &Ask, tokenizer: &Tokenizer, tokens: &[Token], offset: &mut usi
         *offset += text.chars().count();
         told[0].push(Value::from(text));
         told[1].push(Value::from(logprob(token)));
-        told[2].push(Value::Object(Map::from_iter(top)));
+        told[2].push(Value::Object(top.collect::<Map<_, _>>()));
     }
     let [names, logprobs, top, offsets] = told;
     json!({"tokens": names, "token_logprobs": logprobs, "top_logprobs": top, "text_offset": offsets})

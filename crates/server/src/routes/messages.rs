@@ -31,7 +31,7 @@ async fn try_answer(state: &AppState, sent: &Sent) -> Result<Response, ApiError>
     let whole = wholes.pop().unwrap_or_default();
     let end = whole.end.clone().unwrap_or(End::Stop);
     let mut body = message(&begun.model, begun.generation.usage());
-    body["content"] = content(whole);
+    body["content"] = content(&whole);
     body["stop_reason"] = stop_reason(&end).into();
     body["stop_sequence"] = stop_sequence(&end);
     Ok(axum::Json(body).into_response())
@@ -61,7 +61,7 @@ fn usage(usage: Usage) -> Value {
         "cache_read_input_tokens": usage.cached, "cache_creation_input_tokens": 0})
 }
 
-fn content(whole: Whole) -> Value {
+fn content(whole: &Whole) -> Value {
     let text = (!whole.text.is_empty() || whole.calls.is_empty())
         .then(|| json!({"type": "text", "text": whole.text}));
     let calls = whole.calls.iter().map(|call| {
@@ -103,14 +103,14 @@ struct Blocks {
 }
 
 impl Blocks {
-    fn begin(&mut self, block: Value) {
+    fn begin(&mut self, block: &Value) {
         let index = self.n;
         self.n += 1;
         let event = json!({"type": "content_block_start", "index": index, "content_block": block});
         self.events.event("content_block_start", &event);
     }
 
-    fn go_on(&mut self, delta: Value) {
+    fn go_on(&mut self, delta: &Value) {
         let index = self.n - 1;
         let event = json!({"type": "content_block_delta", "index": index, "delta": delta});
         self.events.event("content_block_delta", &event);
@@ -124,18 +124,18 @@ impl Blocks {
 
     fn text(&mut self, text: &str) {
         if !self.in_text {
-            self.begin(json!({"type": "text", "text": ""}));
+            self.begin(&json!({"type": "text", "text": ""}));
             self.in_text = true;
         }
-        self.go_on(json!({"type": "text_delta", "text": text}));
+        self.go_on(&json!({"type": "text_delta", "text": text}));
     }
 
     fn call(&mut self, call: &Call) {
         if self.in_text {
             self.end();
         }
-        self.begin(tool_use(call));
-        self.go_on(json!({"type": "input_json_delta", "partial_json": call.arguments}));
+        self.begin(&tool_use(call));
+        self.go_on(&json!({"type": "input_json_delta", "partial_json": call.arguments}));
         self.end();
     }
 }

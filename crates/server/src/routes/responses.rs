@@ -27,7 +27,7 @@ pub(super) async fn answer(
     let calls = whole.calls.iter().map(call);
     let output: Vec<Value> = text.into_iter().chain(calls).collect();
     let end = whole.end.unwrap_or(End::Stop);
-    let mut body = Envelope::new(&begun).write(output, Some(&end));
+    let mut body = Envelope::new(&begun).write(&output, Some(&end));
     body["usage"] = usage(begun.generation.usage());
     Ok(axum::Json(body).into_response())
 }
@@ -73,7 +73,7 @@ impl Envelope {
     }
 
     /// The response with this output; without an end it goes on.
-    fn write(&self, output: Vec<Value>, end: Option<&End>) -> Value {
+    fn write(&self, output: &[Value], end: Option<&End>) -> Value {
         let tools = self.ask.tools.iter().map(|tool| {
             json!({"type": "function", "name": tool.name, "description": tool.description,
                 "parameters": tool.parameters, "strict": false})
@@ -196,7 +196,7 @@ async fn stream(begun: Begun, events: Events) {
     let Begun { mut generation, mut deltas, .. } = begun;
     let mut items = Items { events, n_events: 0, output: Vec::new(), text: None };
     for name in ["response.created", "response.in_progress"] {
-        items.event(name, json!({"response": envelope.write(Vec::new(), None)}));
+        items.event(name, json!({"response": envelope.write(&[], None)}));
     }
     let mut end = End::Stop;
     loop {
@@ -215,7 +215,7 @@ async fn stream(begun: Begun, events: Events) {
             Some(Ok(deltas)) if deltas.is_empty() => break,
             Some(Ok(deltas)) => deltas,
             Some(Err(error)) => {
-                let mut failed = envelope.write(std::mem::take(&mut items.output), None);
+                let mut failed = envelope.write(&items.output, None);
                 failed["status"] = "failed".into();
                 let code = error.code().unwrap_or("server_error");
                 failed["error"] = json!({"code": code, "message": error.to_string()});
@@ -229,7 +229,7 @@ async fn stream(begun: Begun, events: Events) {
         items.text("");
     }
     items.end_text();
-    let mut body = envelope.write(std::mem::take(&mut items.output), Some(&end));
+    let mut body = envelope.write(&items.output, Some(&end));
     body["usage"] = usage(generation.usage());
     let name = if end == End::Length { "response.incomplete" } else { "response.completed" };
     items.event(name, json!({"response": body}));

@@ -180,14 +180,12 @@ pub(super) fn read_tool(fields: &Fields<'_>, parameters: &str) -> Result<Tool, A
 
 /// Refuses a choice that the tools do not offer.
 pub(super) fn check_choice(fields: &Fields<'_>, ask: &Ask) -> Result<(), ApiError> {
-    let demands = match &ask.choice {
-        Choice::Required => true,
-        Choice::Named(name) if ask.tools.iter().all(|tool| tool.name != *name) => {
-            return Err(fields.unknown("tool_choice", name, "the name of one of the tools"));
-        }
-        Choice::Named(_) => true,
-        Choice::Auto | Choice::None => false,
-    };
+    if let Choice::Named(name) = &ask.choice
+        && ask.tools.iter().all(|tool| tool.name != *name)
+    {
+        return Err(fields.unknown("tool_choice", name, "the name of one of the tools"));
+    }
+    let demands = matches!(ask.choice, Choice::Required | Choice::Named(_));
     if demands && ask.tools.is_empty() {
         return Err(fields.unsupported("tool_choice", "there are no tools to be called"));
     }

@@ -221,7 +221,7 @@ pub(crate) fn options() -> Options {
         cache_format: CacheFormat::F16,
         database: "unused".into(),
         records: false,
-        limits: Limits { wait: Duration::from_secs(600), ..Limits::default() },
+        limits: Limits { wait: Duration::from_mins(10), ..Limits::default() },
     }
 }
 
