@@ -1,9 +1,11 @@
 //! Conversations: listed, read as trees, gone on with, searched.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, Query, State};
-use mynah_store::{Entry, Filter, Store, Tree};
+use mynah_store::{Entry, Error, Filter, Store, Tree};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -16,6 +18,10 @@ const LISTED: usize = 50;
 const FOUND: usize = 30;
 /// The longest name of anything.
 const LONGEST_NAME: usize = 200;
+
+/// How often it is looked whether an answer is kept, and how long between two looks: two seconds.
+const LOOKS: usize = 80;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(25);
 
 /// How many are wanted.
 #[derive(Deserialize)]
@@ -35,11 +41,35 @@ pub(super) async fn list(
     Ok(Json(json!({ "conversations": lines, "records": records })))
 }
 
+/// How many answers are known already.
+#[derive(Deserialize)]
+pub(super) struct Known {
+    after: Option<usize>,
+}
+
+/// A conversation. With `after` it is waited for until it has more answers than that, as an answer is
+/// kept a moment after it was sent; `null` if that does not come.
 pub(super) async fn tree(
     State(app): State<AppState>,
     Path(id): Path<String>,
-) -> Result<Json<Tree>, ApiError> {
-    with_store(&app, move |store| store.tree(&id)).await.map(Json)
+    Query(known): Query<Known>,
+) -> Result<Json<Option<Tree>>, ApiError> {
+    let Some(n) = known.after else {
+        return with_store(&app, move |store| store.tree(&id)).await.map(Some).map(Json);
+    };
+    for _ in 0..LOOKS {
+        let id = id.clone();
+        let read = move |store: &mut Store| match store.tree(&id) {
+            Err(Error::Absent { .. }) => Ok(None),
+            other => other.map(Some),
+        };
+        let tree = with_store(&app, read).await?;
+        if tree.as_ref().is_some_and(|tree| tree.turns.len() > n) {
+            return Ok(Json(tree));
+        }
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+    }
+    Ok(Json(None))
 }
 
 /// What is to be different about a conversation.

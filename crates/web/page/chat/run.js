@@ -1,5 +1,5 @@
 // An answer on its way. It goes on when the person looks at something else; the server keeps it.
-import { api, ApiError, changed, server, streamChat } from "../api.js";
+import { api, changed, server, streamChat } from "../api.js";
 
 /**
  * @typedef {import("./tree.js").Conversation} Conversation
@@ -93,19 +93,10 @@ export class Run extends EventTarget {
  * @returns {Promise<Conversation | null>} nothing if it is not kept
  */
 export async function kept(conversation, n) {
-  for (let tries = 0; server.records && tries < 40; tries += 1) {
-    try {
-      const read = await api(`api/conversations/${conversation}`);
-      if (read.turns.length > n) {
-        changed("conversations");
-        return read;
-      }
-    } catch (error) {
-      if (!(error instanceof ApiError && error.status === 404)) throw error;
-    }
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-  return null;
+  if (!server.records) return null;
+  const read = await api(`api/conversations/${conversation}?after=${n}`);
+  if (read) changed("conversations");
+  return read;
 }
 
 /**

@@ -122,7 +122,7 @@ export function Chat({ id, models, go }) {
   return html`<div class="chat">
     <div class="bar">
       <${ModelPicker} model=${model} names=${models} onChange=${(/** @type {string} */ name) => { setModel(name); remember("model", name); }} />
-      <h1 class="title">${conversation.name ?? ""}</h1>
+      <h1 class="title">${conversation.name || "New chat"}</h1>
       ${conversation.id && id && html`<${ConversationMenu} conversation=${conversation} go=${go} onRenamed=${() => load(conversation.id)} />`}
       <${IconButton} icon="sliders" label="Settings" pressed=${isSetting} onClick=${() => setSetting(!isSetting)} />
     </div>

@@ -32,7 +32,7 @@ test("an answer runs nothing and fetches nothing", async () => {
   await page.goto(server.address);
   await page.getByRole("textbox", { name: "Message" }).fill("begin the attack");
   await page.keyboard.press("Enter");
-  await page.getByText("The end of the attack.").waitFor();
+  await page.getByRole("article", { name: /^Answer of/ }).getByText("The end of the attack.").waitFor();
   await page.getByRole("button", { name: "Answer again" }).waitFor();
   await assertHarmless(page, "chat");
   // What looked like markup is there to be read.

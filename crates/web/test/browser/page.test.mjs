@@ -120,13 +120,13 @@ test("a system prompt and settings go with the question", async () => {
   await page.getByRole("spinbutton", { name: "Seed" }).fill("42");
   await button("Settings").click();
   await ask("Who are you?");
-  await page.getByText("drawn with seed 42").waitFor();
+  await answers().first().getByText("drawn with seed 42").waitFor();
   assert.equal(await answers().first().locator("em").textContent(), "Be brief.");
   assert.equal(await page.getByRole("article", { name: "System prompt" }).locator(".said").textContent(), "Be brief.");
   await page.reload();
   await button("Settings").click();
   assert.equal(await page.getByRole("textbox", { name: "System prompt" }).inputValue(), "Be brief.");
-  await page.getByRole("link", { name: "New chat" }).click();
+  await page.getByRole("link", { name: "New chat", exact: true }).click();
   assert.equal(await page.getByRole("spinbutton", { name: "Seed" }).inputValue(), "42");
 });
 
@@ -164,7 +164,7 @@ test("conversations are renamed, taken out, deleted and taken in", async () => {
 });
 
 test("models are compared, and the comparison becomes an experiment", async () => {
-  await page.getByRole("link", { name: "Compare" }).click();
+  await page.getByRole("link", { name: "Compare", exact: true }).click();
   await page.getByRole("textbox", { name: "Prompt" }).first().fill("Name a bird");
   await button("Add a column").click();
   const column = (n) => page.getByRole("region", { name: `Column ${n}` });
@@ -191,7 +191,7 @@ test("models are compared, and the comparison becomes an experiment", async () =
 });
 
 test("models are shown, fetched and stopped", async () => {
-  await page.getByRole("link", { name: "Models" }).click();
+  await page.getByRole("link", { name: "Models", exact: true }).click();
   await page.getByRole("heading", { name: "smollm2-135m" }).waitFor();
   await button("Fetch smollm2-360m").click();
   await page.getByRole("progressbar", { name: "model.gguf" }).waitFor();
@@ -202,7 +202,7 @@ test("models are shown, fetched and stopped", async () => {
 });
 
 test("an experiment is watched, and its report is in an origin of its own", async () => {
-  await page.getByRole("link", { name: "Experiments" }).click();
+  await page.getByRole("link", { name: "Experiments", exact: true }).click();
   await page.getByRole("progressbar", { name: "13 of 40 samples" }).waitFor();
   const [report] = await Promise.all([context.waitForEvent("page"), page.getByRole("link", { name: "Open the report" }).click()]);
   await report.waitForFunction(() => document.title !== "report");
@@ -216,7 +216,7 @@ test("an experiment is watched, and its report is in an origin of its own", asyn
 });
 
 test("the year in review, a question of one's own, and its address", async () => {
-  await page.getByRole("link", { name: "Dashboard" }).click();
+  await page.getByRole("link", { name: "Dashboard", exact: true }).click();
   await page.getByRole("heading", { name: "Your year in review" }).waitFor();
   const panel = (name) => page.getByRole("region", { name, exact: true });
   await panel("What you asked about").getByText("capital").waitFor();

@@ -108,7 +108,7 @@ test("the menu of a phone opens, leads on and closes", async () => {
   await page.screenshot({ path: join(PICTURES, "menu-phone.png") });
   await views.getByRole("link", { name: "Models" }).click();
   await page.getByRole("heading", { name: "On this computer" }).waitFor();
-  assert.equal(await views.isVisible(), false);
+  await views.waitFor({ state: "hidden" });
   assert.deepEqual(faults, []);
   await context.close();
 });

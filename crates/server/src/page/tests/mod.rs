@@ -158,6 +158,7 @@ async fn conversations_are_listed_read_changed_and_deleted() {
     assert_eq!(texts, ["Name a colour.", "Red.", "Blue."]);
     assert_eq!(tree["tip"], tree["messages"][2]["hash"]);
     assert_eq!(tree["turns"][0]["seed"], "7");
+    assert_eq!(served.get(&format!("{path}?after=1")).await.json(), tree);
     let red = tree["messages"][1]["hash"].clone();
     let changed = served.post(&path, json!({ "name": " Colours ", "tip": red })).await;
     assert_eq!(changed.status, StatusCode::OK);
