@@ -45,7 +45,7 @@ function One({ id }) {
     <p class="soft">${[value.models.join(", "), `begun ${when(value.created_utc)}`, value.ended_utc && `ended ${when(value.ended_utc)}`].filter(Boolean).join(" · ")}</p>
     <${Progress} line=${value} />
     ${value.has_report && html`<p><${Report} id=${id} /></p>`}
-    <section aria-label="Variants"><h2>Variants</h2><div class="scroll" tabindex="0" role="region" aria-label="Variants"><table>
+    <section aria-label="Variants"><h2>Variants</h2><div class="scroll" tabindex="0" role="group" aria-label="Variants"><table>
       <thead><tr><th>variant</th><th class="right">samples</th><th class="right">characters, mean</th><th class="right">tokens, mean</th></tr></thead>
       <tbody>${value.arms.map((arm) => html`<tr><td>${arm.arm}</td><td class="right">${number(arm.samples)}</td><td class="right">${number(Math.round(arm.characters))}</td>
         <td class="right">${arm.tokens === null ? "" : number(Math.round(arm.tokens))}</td></tr>`)}</tbody></table></div>

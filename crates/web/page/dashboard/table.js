@@ -26,7 +26,7 @@ export function TableView({ table, name }) {
     setCounted(null);
     setSort(null);
   };
-  return html`<div class="scroll" tabindex="0" role="region" aria-label=${name}><table>
+  return html`<div class="scroll" tabindex="0" role="group" aria-label=${name}><table>
     <thead><tr>${shown.columns.map((column, i) => html`<th class=${isNumeric[i] ? "right" : ""} aria-sort=${sort?.column === i ? (sort.by === 1 ? "ascending" : "descending") : undefined}>
       <label class="column-menu">${column}${sort?.column === i && (sort.by === 1 ? " ↑" : " ↓")}<select aria-label=${`Column ${column}`} onChange=${(/** @type {Event} */ event) => choose(i, event)}>
         <option value="" hidden></option><option value="up">smallest first</option><option value="down">largest first</option>

@@ -12,28 +12,40 @@ const DEPTH = 8;
 /** @param {{ text: string, depth?: number }} props */
 export function Markdown({ text, depth = 0 }) {
   if (depth > DEPTH) return html`<p>${text}</p>`;
-  return blocks(text).map((block, i) => html`<${Kept} key=${i} block=${block} depth=${depth} />`);
+  const read = blocks(text);
+  // The page has one heading above those of an answer, however deep those begin.
+  const least = Math.min(...read.map((block) => (block.kind === "heading" ? block.level : 6)));
+  return read.map((block, i) => html`<${Kept} key=${i} block=${raised(block, least)} depth=${depth} />`);
+}
+
+/**
+ * A block with the level that its heading has on this page.
+ *
+ * @param {Block} block @param {number} least
+ * @returns {Block & { tag?: number }}
+ */
+function raised(block, least) {
+  return block.kind === "heading" ? { ...block, tag: Math.min(block.level - least + 2, 6) } : block;
 }
 
 /** A block that is drawn again only when it changes: of a long answer that arrives, the last. */
 class Kept extends Component {
-  /** @param {{ block: Block, depth: number }} props */
+  /** @param {{ block: Block & { tag?: number }, depth: number }} props */
   shouldComponentUpdate(props) {
     return JSON.stringify(props.block) !== JSON.stringify(this.props.block);
   }
 
-  /** @param {{ block: Block, depth: number }} props */
+  /** @param {{ block: Block & { tag?: number }, depth: number }} props */
   render({ block, depth }) {
     return one(block, depth);
   }
 }
 
-/** @param {Block} block @param {number} depth */
+/** @param {Block & { tag?: number }} block @param {number} depth */
 function one(block, depth) {
   switch (block.kind) {
     case "heading":
-      // The page has headings of its own above those of an answer.
-      return html`<${`h${Math.min(block.level + 2, 6)}`} class=${`h${block.level}`}>${inline(block.text)}<//>`;
+      return html`<${`h${block.tag ?? block.level}`} class=${`h${block.level}`}>${inline(block.text)}<//>`;
     case "code":
       return html`<${Code} language=${block.language} text=${block.text} />`;
     case "quote":
@@ -64,7 +76,7 @@ function list({ start, isTight, items }, depth) {
 function table({ aligned, rows: [head, ...rows] }) {
   const cell = (/** @type {string} */ tag) => (/** @type {string} */ text, /** @type {number} */ i) =>
     html`<${tag} class=${aligned[i]}>${inline(text)}<//>`;
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="table"><table>
+  return html`<div class="scroll" tabindex="0" role="group" aria-label="table"><table>
     <thead><tr>${head.map(cell("th"))}</tr></thead>
     <tbody>${rows.map((row) => html`<tr>${row.map(cell("td"))}</tr>`)}</tbody></table></div>`;
 }

@@ -15,6 +15,10 @@ let chromium, server;
 before(async () => {
   chromium = await browser();
   server = await serve();
+  // One model is on its way in every picture.
+  await fetch(`${server.address}/api/models/pull`, {
+    method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ name: "smollm2-360m" }),
+  });
 });
 after(async () => {
   await chromium?.close();
@@ -51,7 +55,6 @@ const VIEWS = {
   },
   models: async (page) => {
     await page.goto(`${server.address}/#/models`);
-    await page.getByRole("button", { name: "Fetch smollm2-360m" }).click();
     await page.getByRole("progressbar", { name: "model.gguf" }).waitFor();
   },
   experiments: async (page) => {
@@ -83,9 +86,8 @@ for (const [screen, options] of Object.entries(SCREENS)) {
       await come(page);
       await page.screenshot({ path: join(PICTURES, `${view}-${screen}.png`) });
       const width = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-      assert.ok(width <= 0, `${view} is ${width} pixels wider than the screen`);
-      const violations = await audit(page);
-      assert.deepEqual(violations, [], `${view} on ${screen}`);
+      if (width > 0) faults.push(`${view} is ${width} pixels wider than the screen`);
+      faults.push(...(await audit(page)).map((violation) => `${view}: ${violation}`));
     }
     assert.deepEqual(faults, []);
     await context.close();
