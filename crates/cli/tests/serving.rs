@@ -101,9 +101,7 @@ fn the_page_is_served_and_its_comparison_is_an_experiment() {
     assert!(page.contains("<script type=\"module\" src=\"page/app.js\">"), "{page}");
     let models = ask(address, "GET", "/api/models", "", "");
     assert!(models.contains("\"name\":\"smollm2-135m-q4_1\""), "{models}");
-    let column = |system: &str| {
-        serde_json::json!({ "model": path, "system": system, "prompt": "Name a {{bird}}." })
-    };
+    let column = |system: &str| serde_json::json!({ "model": path, "system": system, "prompt": "Name a {{bird}}." });
     let asked = serde_json::json!({
         "name": "birds",
         "columns": [column(""), column("Answer in one word.")],

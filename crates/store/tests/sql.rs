@@ -190,7 +190,7 @@ fn parameters_are_known_before_they_have_values() {
     let names = reader.parameters("select ':no', :a, @b; -- :no\nselect $a, :c;").unwrap();
     assert_eq!(names, ["a", "b", "c"]);
     assert!(matches!(reader.parameters("drop table turns"), Err(SqlError::Forbidden { .. })));
-    assert!(matches!(reader.parameters("select :a fron"), Err(SqlError::Syntax { .. })));
+    assert!(matches!(reader.parameters("select :a from"), Err(SqlError::Syntax { .. })));
 }
 
 #[test]

@@ -12,7 +12,8 @@ fn branched() -> (Store, String) {
     let mut store = Store::in_memory(at(0)).unwrap();
     let first = turn("page", "Name a colour.", "Red.");
     let thread = store.record_turn(None, &first).unwrap().thread;
-    let again = Turn { seed: Some(u64::MAX), at: at(10), ..turn("page", "Name a colour.", "Blue.") };
+    let again =
+        Turn { seed: Some(u64::MAX), at: at(10), ..turn("page", "Name a colour.", "Blue.") };
     store.record_turn(Some(&thread), &again).unwrap();
     for (seconds, question, answer) in [(20, "Darker?", "Navy."), (30, "Lighter?", "Sky.")] {
         let messages = vec![
@@ -37,9 +38,8 @@ fn a_tree_has_every_branch_and_each_message_once() {
     let said: Vec<&str> = tree.messages.iter().map(|node| node.text.as_str()).collect();
     let expected = ["Name a colour.", "Red.", "Blue.", "Darker?", "Navy.", "Lighter?", "Sky."];
     assert_eq!(said, expected);
-    let parent = |text: &str| {
-        tree.messages.iter().find(|node| node.text == text).unwrap().parent.as_deref()
-    };
+    let parent =
+        |text: &str| tree.messages.iter().find(|node| node.text == text).unwrap().parent.as_deref();
     assert_eq!(parent("Name a colour."), None);
     assert_eq!(parent("Red."), parent("Blue."));
     assert_eq!(parent("Darker?"), Some(hash_of(&tree, "Blue.")));

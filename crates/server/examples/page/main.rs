@@ -70,8 +70,18 @@ impl Library for Shelf {
         };
         vec![
             known("all-minilm-l6-v2", "Vectors of English sentences.", 45_900_000, "apache-2.0"),
-            known("smollm2-360m", "A small model for conversations in English.", 270_600_000, "apache-2.0"),
-            known("gemma3-1b", "A model for conversations in many languages.", 806_000_000, "gemma"),
+            known(
+                "smollm2-360m",
+                "A small model for conversations in English.",
+                270_600_000,
+                "apache-2.0",
+            ),
+            known(
+                "gemma3-1b",
+                "A model for conversations in many languages.",
+                806_000_000,
+                "gemma",
+            ),
         ]
     }
 

@@ -11,18 +11,27 @@ const DAY: u64 = 86_400;
 const ASKED: [(&str, &str); 14] = [
     ("What is the capital of France?", "The capital of France is **Paris**."),
     ("Explain the borrow checker of Rust", "It makes sure that *references* outlive nothing."),
-    ("Write a haiku about autumn rain", "Rain on yellow leaves,\nthe gutter hums to itself,\na bird shakes its wings."),
+    (
+        "Write a haiku about autumn rain",
+        "Rain on yellow leaves,\nthe gutter hums to itself,\na bird shakes its wings.",
+    ),
     ("Summarise the meeting notes", "- The budget is agreed.\n- The launch moves to May."),
     ("How do I sort a list in Python?", "Use `sorted(list)`, or `list.sort()` in place."),
     ("用一句话介绍北京", "北京是中国的首都。"),
     ("What is the difference between TCP and UDP?", "TCP keeps order; UDP does not."),
     ("Translate 'good morning' into Italian", "*Buongiorno*."),
-    ("Explain attention in transformers", "Each token looks at the others and takes what it needs."),
+    (
+        "Explain attention in transformers",
+        "Each token looks at the others and takes what it needs.",
+    ),
     ("Write a regular expression for dates", "`\\d{4}-\\d{2}-\\d{2}`"),
     ("What is the capital of Peru?", "The capital of Peru is **Lima**."),
     ("Fix this Rust lifetime error", "Give the reference the lifetime of the struct."),
     ("Plan a week of vegetarian dinners", "1. Lentil soup\n2. Risotto\n3. Shakshuka"),
-    ("Explain quantisation of models", "Weights are stored in fewer bits, and a scale for each block."),
+    (
+        "Explain quantisation of models",
+        "Weights are stored in fewer bits, and a scale for each block.",
+    ),
 ];
 
 pub(super) fn write(database: &Path) -> Result<(), Error> {
@@ -34,7 +43,8 @@ pub(super) fn write(database: &Path) -> Result<(), Error> {
         for n in 0..=(50 - week) / 12 {
             let i = (week * 5 + n * 3) as usize % ASKED.len();
             let (prompt, answer) = ASKED[i];
-            let model = ["smollm2-135m", "qwen2.5-coder-0.5b", "smollm2-135m", "gemma3-270m"][i % 4];
+            let model =
+                ["smollm2-135m", "qwen2.5-coder-0.5b", "smollm2-135m", "gemma3-270m"][i % 4];
             let messages = vec![Message::new(Role::User, prompt)];
             let at = ago(week * 7 + n) + Duration::from_secs(i as u64);
             store.record_turn(None, &turn(model, messages, answer, 20 + i as u64 * 9, at))?;
@@ -106,10 +116,8 @@ fn experiment(
         let cell = Cell { arm: arm.to_owned(), input, repeat: position / 8 };
         let messages = vec![Message::new(Role::User, format!("Summarise: {prompt}"))];
         let at = created + Duration::from_secs(u64::from(position));
-        let turn = Turn {
-            command: "try".to_owned(),
-            ..turn("smollm2-135m", messages, answer, 20, at)
-        };
+        let turn =
+            Turn { command: "try".to_owned(), ..turn("smollm2-135m", messages, answer, 20, at) };
         let sample = Sample { cell, block: 0, position, turn, checks: None };
         store.record_sample(&experiment.id, &sample)?;
     }

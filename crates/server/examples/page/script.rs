@@ -25,7 +25,8 @@ pub(super) async fn models() -> Json<Value> {
 }
 
 pub(super) async fn answer(State(database): State<PathBuf>, Json(asked): Json<Value>) -> Response {
-    let messages: Vec<Message> = asked["messages"].as_array().into_iter().flatten().map(message).collect();
+    let messages: Vec<Message> =
+        asked["messages"].as_array().into_iter().flatten().map(message).collect();
     let question = messages.last().map_or("", |message| message.text.as_str());
     let word = question.split_whitespace().next_back().unwrap_or_default().to_owned();
     let model = asked["model"].as_str().unwrap_or_default().to_owned();
@@ -122,7 +123,7 @@ impl futures_core::Stream for Words {
             json!({ "choices": [{ "index": 0, "delta": { "content": word } }] }).to_string()
         } else {
             words.is_over = true;
-            words.turn.finish = "stop".to_owned();
+            "stop".clone_into(&mut words.turn.finish);
             let end = json!({ "choices": [{ "index": 0, "delta": {}, "finish_reason": "stop" }] });
             let usage = json!({ "choices": [],
                 "usage": { "prompt_tokens": 12, "completion_tokens": words.n } });

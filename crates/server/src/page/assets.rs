@@ -64,7 +64,8 @@ pub(super) fn assets() -> HashMap<String, Asset> {
             let kind = kind_of(&path)?;
             let file = Files::get(&path)?;
             let hash = file.metadata.sha256_hash();
-            let tag = hash[..16].iter().fold(String::new(), |tag, byte| tag + &format!("{byte:02x}"));
+            let tag =
+                hash[..16].iter().fold(String::new(), |tag, byte| tag + &format!("{byte:02x}"));
             let tag = HeaderValue::from_str(&format!("\"{tag}\"")).ok()?;
             let plain = Bytes::from(file.data.into_owned());
             let packed = packed(&plain)?;
@@ -109,9 +110,10 @@ fn respond(assets: &Assets, path: &str, asked: &HeaderMap) -> Result<Response, A
         .ok_or_else(|| ApiError::not_found(format!("the page has no file {path:?}")))?;
     let names = |header: HeaderName, what: &str| {
         asked.get_all(header).iter().filter_map(|value| value.to_str().ok()).any(|value| {
-            value.split(',').map(|part| part.split(';').next().unwrap_or_default().trim()).any(
-                |part| part.trim_start_matches("W/") == what,
-            )
+            value
+                .split(',')
+                .map(|part| part.split(';').next().unwrap_or_default().trim())
+                .any(|part| part.trim_start_matches("W/") == what)
         })
     };
     let mut response = if names(header::IF_NONE_MATCH, asset.tag.to_str().unwrap_or_default()) {
@@ -120,9 +122,7 @@ fn respond(assets: &Assets, path: &str, asked: &HeaderMap) -> Result<Response, A
         response
     } else if names(header::ACCEPT_ENCODING, "gzip") {
         let mut response = Response::new(Body::from(asset.packed.clone()));
-        response
-            .headers_mut()
-            .insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
         response
     } else {
         Response::new(Body::from(asset.plain.clone()))

@@ -98,11 +98,12 @@ pub(super) async fn import(
     }
     let now = SystemTime::now();
     let read = |(i, conversation): (usize, Conversation)| {
-        conversation.read(now).map_err(|problem| {
-            ApiError::invalid(format!("conversations[{i}]"), problem)
-        })
+        conversation
+            .read(now)
+            .map_err(|problem| ApiError::invalid(format!("conversations[{i}]"), problem))
     };
-    let all: Vec<Read> = file.conversations.into_iter().enumerate().map(read).collect::<Result<_, _>>()?;
+    let all: Vec<Read> =
+        file.conversations.into_iter().enumerate().map(read).collect::<Result<_, _>>()?;
     let (conversations, turns) = (all.len(), all.iter().map(|one| one.turns.len()).sum::<usize>());
     with_store(&app, move |store| all.iter().try_for_each(|one| one.keep(store))).await?;
     Ok(Json(json!({ "conversations": conversations, "answers": turns })))
@@ -123,8 +124,7 @@ impl Conversation {
         let turn = |(i, drawn): (usize, &Drawn)| {
             drawn.turn(&known, now).map_err(|problem| format!("turns[{i}]: {problem}"))
         };
-        let turns: Vec<Turn> =
-            self.turns.iter().enumerate().map(turn).collect::<Result<_, _>>()?;
+        let turns: Vec<Turn> = self.turns.iter().enumerate().map(turn).collect::<Result<_, _>>()?;
         if turns.is_empty() {
             return Err("it has no answer".to_owned());
         }

@@ -75,9 +75,10 @@ impl Comparison {
         if models.is_empty() || models.iter().any(|model| model.is_empty()) {
             return Err(ApiError::invalid("columns", "a column names no model"));
         }
-        let mut text = "# From a comparison of single answers. `mynah try FILE --plan` says what this \
+        let mut text =
+            "# From a comparison of single answers. `mynah try FILE --plan` says what this \
              can show,\n# `mynah try FILE` runs it; each model gets a verdict of its own.\n\n"
-            .to_owned();
+                .to_owned();
         text += &format!("name = {}\n", quoted(&self.name));
         let names: Vec<String> = models.iter().map(|model| quoted(model)).collect();
         text += &format!("models = [{}]\n", names.join(", "));

@@ -66,20 +66,14 @@ pub(crate) fn router(state: AppState) -> Router {
         .route("/api/search", get(conversations::search))
         .route("/api/export", get(exchange::export_all))
         .route("/api/sql", post(queries::answer))
-        .route(
-            "/api/queries",
-            get(queries::list).post(queries::save).delete(queries::remove),
-        )
+        .route("/api/queries", get(queries::list).post(queries::save).delete(queries::remove))
         .route("/api/models", get(models::list).delete(models::remove))
         .route("/api/models/pull", post(models::pull))
         .route("/api/experiments", get(experiments::list))
         .route("/api/experiments/{id}", get(experiments::one))
         .route("/api/experiments/{id}/report", get(experiments::report))
         .route("/api/experiment-file", post(experiment_file::write))
-        .route(
-            "/api/import",
-            post(exchange::import).layer(DefaultBodyLimit::max(IMPORT_BYTES)),
-        )
+        .route("/api/import", post(exchange::import).layer(DefaultBodyLimit::max(IMPORT_BYTES)))
         .with_state(page);
     api.merge(assets::router())
 }

@@ -108,8 +108,13 @@ impl Pulls {
         {
             pulls.remove(oldest);
         }
-        let seen =
-            Seen { state: Progressing::Running, doing: "asking".to_owned(), done: 0, of: None, error: None };
+        let seen = Seen {
+            state: Progressing::Running,
+            doing: "asking".to_owned(),
+            done: 0,
+            of: None,
+            error: None,
+        };
         let pull = Arc::new(Pull {
             name: name.to_owned(),
             is_unwanted: AtomicBool::new(false),

@@ -155,8 +155,7 @@ pub(super) async fn save(
     if sql.trim().is_empty() {
         return Err(ApiError::invalid("sql", "there is no query"));
     }
-    let save =
-        move |store: &mut Store| store.save_query(name.trim(), &sql, SystemTime::now());
+    let save = move |store: &mut Store| store.save_query(name.trim(), &sql, SystemTime::now());
     with_store(&app, save).await?;
     Ok(Json(json!({})))
 }

@@ -8,7 +8,6 @@ use mynah_kernels::{Isa, Pool};
 use mynah_model::forward::LoadOptions;
 use mynah_server::{Installed, Known, Library, LibraryError, Opened, Progress};
 
-use crate::environment;
 use crate::failure;
 use crate::models;
 use crate::session::{Identity, Loaded};

@@ -110,7 +110,8 @@ async fn a_comparison_becomes_an_experiment() {
 #[tokio::test]
 async fn models_alone_and_every_check_make_an_experiment() {
     let served = Served::new();
-    let column = |model: &str| json!({ "model": model, "system": null, "prompt": "What is 2 + 2?" });
+    let column =
+        |model: &str| json!({ "model": model, "system": null, "prompt": "What is 2 + 2?" });
     for (kind, argument) in [
         ("words", ""),
         ("contains", "4"),
@@ -132,7 +133,8 @@ async fn models_alone_and_every_check_make_an_experiment() {
         (json!({ "columns": [column("")] }), "columns"),
         (json!({ "columns": [{ "model": "a", "system": null, "prompt": " " }] }), "columns"),
     ] {
-        let mut asked = json!({ "name": "x", "columns": [column("a")], "check": { "type": "json" } });
+        let mut asked =
+            json!({ "name": "x", "columns": [column("a")], "check": { "type": "json" } });
         asked.as_object_mut().unwrap().extend(change.as_object().cloned().unwrap());
         assert_eq!(served.post("/api/experiment-file", asked).await.fault(), (400, field.into()));
     }

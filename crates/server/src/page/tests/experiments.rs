@@ -55,9 +55,15 @@ async fn one_that_is_running_is_watched() {
     let one = served.get("/api/experiments/e1").await.json();
     assert_eq!(one["n_done"], 3);
     assert_eq!(one["arms"][0]["arm"], "plain");
-    assert_eq!((&one["arms"][0]["samples"], &one["arms"][0]["characters"]), (&json!(2), &json!(5.0)));
+    assert_eq!(
+        (&one["arms"][0]["samples"], &one["arms"][0]["characters"]),
+        (&json!(2), &json!(5.0))
+    );
     assert_eq!(one["samples"][0]["answer"], "sixsix", "the newest comes first");
-    assert_eq!(one["prompts"][1], json!({ "arm": "kind", "system": "Be kind.", "prompt": "Name it, please." }));
+    assert_eq!(
+        one["prompts"][1],
+        json!({ "arm": "kind", "system": "Be kind.", "prompt": "Name it, please." })
+    );
     assert_eq!(served.get("/api/experiments/none").await.status, StatusCode::NOT_FOUND);
 }
 

@@ -33,7 +33,9 @@ fn every_file_that_is_named_is_there_and_nothing_runs_that_is_not_a_file() {
     }
     assert!(!index.contains("<style") && !index.contains(" style=") && !index.contains(" on"));
     assert!(index.matches("<script").count() == index.matches("></script>").count());
-    for path in assets.keys().filter(|path| path.ends_with(".js")) {
+    for path in
+        assets.keys().filter(|path| path.rsplit_once('.').is_some_and(|(_, end)| end == "js"))
+    {
         let source = text(path);
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
         for named in quoted(&source, "from \"").into_iter().chain(quoted(&source, "import(\"")) {
@@ -88,7 +90,9 @@ async fn the_policy_lets_nothing_run_but_the_page() {
         assert_eq!(answer.header(header::REFERRER_POLICY), "no-referrer");
     }
     assert!(!POLICY.contains("unsafe") && !POLICY.contains("http"));
-    for path in ["/page/none.js", "/page/../Cargo.toml", "/page/vendor/LICENCE-preact.txt", "/page/"] {
+    for path in
+        ["/page/none.js", "/page/../Cargo.toml", "/page/vendor/LICENCE-preact.txt", "/page/"]
+    {
         assert_eq!(served.get(path).await.status, StatusCode::NOT_FOUND, "{path}");
     }
 }

@@ -128,8 +128,19 @@ async fn a_model_is_fetched_while_one_looks_on() {
 async fn no_file_of_this_computer_is_fetched() {
     let served = Served::new();
     for name in [
-        "/etc/passwd", "../x", "./x", "~/x", "a/b", "file:///etc/passwd", "FILE:/x", "http://x/y",
-        "C:\\x", "", " ", ".hidden", "hf:a\nb",
+        "/etc/passwd",
+        "../x",
+        "./x",
+        "~/x",
+        "a/b",
+        "file:///etc/passwd",
+        "FILE:/x",
+        "http://x/y",
+        "C:\\x",
+        "",
+        " ",
+        ".hidden",
+        "hf:a\nb",
     ] {
         let refused = served.post("/api/models/pull", json!({ "name": name })).await;
         assert_eq!(refused.fault(), (400, "name".into()), "{name:?}");
