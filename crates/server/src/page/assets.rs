@@ -26,13 +26,10 @@ pub(super) const POLICY: &str = "default-src 'none'; script-src 'self'; style-sr
      img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; \
      frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'";
 
-/// Headers of every file.
-const HEADERS: [(HeaderName, &str); 6] = [
+/// Headers of what a browser opens as a page; what a page is made of needs none of them.
+const HEADERS: [(HeaderName, &str); 4] = [
     (header::CONTENT_SECURITY_POLICY, POLICY),
     (header::REFERRER_POLICY, "no-referrer"),
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    // Browsers ask again each time, and are told that nothing changed.
-    (header::CACHE_CONTROL, "no-cache"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (
         HeaderName::from_static("permissions-policy"),
@@ -131,8 +128,13 @@ fn respond(assets: &Assets, path: &str, asked: &HeaderMap) -> Result<Response, A
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(asset.kind));
     headers.insert(header::ETAG, asset.tag.clone());
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
-    for (name, value) in HEADERS {
-        headers.insert(name, HeaderValue::from_static(value));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    // Browsers ask again each time, and are told that nothing changed.
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    if !matches!(path.rsplit_once('.'), Some((_, "js" | "css"))) {
+        for (name, value) in HEADERS {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
     }
     Ok(response)
 }
