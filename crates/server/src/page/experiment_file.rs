@@ -77,7 +77,9 @@ impl Comparison {
         }
         let mut text =
             "# From a comparison of single answers. `mynah try FILE --plan` says what this \
-             can show,\n# `mynah try FILE` runs it; each model gets a verdict of its own.\n\n"
+             can show,\n# `mynah try FILE` runs it; each model gets a verdict of its own. One prompt says \
+             little of others:\n# with `inputs = \"notes.jsonl\"` and {{text}} in the prompts it says \
+             more.\n\n"
                 .to_owned();
         text += &format!("name = {}\n", quoted(&self.name));
         let names: Vec<String> = models.iter().map(|model| quoted(model)).collect();

@@ -12,8 +12,8 @@ where datetime_utc >= strftime('%Y-%m-%dT%H:%M:%S', mynah_now(), '-1 year')
 select 'tokens written' as label, coalesce(sum(output_tokens), 0) as big_number
 from turns where datetime_utc >= strftime('%Y-%m-%dT%H:%M:%S', mynah_now(), '-1 year');
 
--- Hours
-select 'hours of answering' as label, round(coalesce(sum(duration_ms), 0) / 3600000.0, 1) as big_number
+-- Time
+select 'minutes of answering' as label, round(coalesce(sum(duration_ms), 0) / 60000.0, 1) as big_number
 from turns where datetime_utc >= strftime('%Y-%m-%dT%H:%M:%S', mynah_now(), '-1 year');
 
 -- What you asked about
