@@ -35,7 +35,9 @@ impl Shelf {
         }
         for model in self.hub()?.list()? {
             match model {
-                Ok(model) => installed.push(described(&model)),
+                Ok(model) if has_weights(&model) => installed.push(described(&model)),
+                // Texts and tables, which the cache keeps too.
+                Ok(_) => {}
                 Err(error) => self.warn(&error.to_string()),
             }
         }
@@ -129,6 +131,11 @@ impl Library for Shelf {
     fn warn(&self, message: &str) {
         self.terminal.warning(message);
     }
+}
+
+fn has_weights(model: &mynah_hub::Model) -> bool {
+    let mut names = model.manifest.files.iter().map(|file| &*file.name);
+    names.any(|name| name.ends_with(".gguf") || name.ends_with(".safetensors"))
 }
 
 fn described(model: &mynah_hub::Model) -> Installed {
