@@ -7,6 +7,7 @@ mod fuzz;
 mod instructions;
 mod layers;
 mod licences;
+mod page;
 mod process;
 mod scan;
 mod test;
@@ -53,6 +54,15 @@ enum Task {
         /// Only these targets
         targets: Vec<String>,
     },
+    /// Check the page: vendored libraries, types, and every view in a real browser
+    ///
+    /// Needs Node.js 20 and Chromium (CHROMIUM=PATH names another). Pictures of the views are kept in
+    /// the target folder.
+    Page {
+        /// Leave out what needs a browser
+        #[arg(long)]
+        types: bool,
+    },
     /// Write `docs/help.md` from the program's own help
     Docs {
         /// Only compare, and fail if it would change
@@ -70,6 +80,7 @@ fn main() -> anyhow::Result<()> {
         Task::Licences => licences::run(),
         Task::Instructions { accept } => instructions::run_all(accept),
         Task::Fuzz { seconds, targets } => fuzz::run_all(seconds, &targets),
+        Task::Page { types } => page::run_all(types),
         Task::Docs { check } => docs::run(check),
     }
 }

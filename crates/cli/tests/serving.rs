@@ -51,7 +51,7 @@ fn ask(address: &str, method: &str, path: &str, key: &str, body: &str) -> String
     write!(
         stream,
         "{method} {path} HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer {key}\r\n\
-         connection: close\r\ncontent-length: {n}\r\n\r\n{body}"
+         content-type: application/json\r\nconnection: close\r\ncontent-length: {n}\r\n\r\n{body}"
     )
     .unwrap();
     let mut text = String::new();
@@ -85,4 +85,37 @@ fn a_model_is_served_and_its_answers_are_kept() {
     let kept: serde_json::Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{err}"));
     assert_eq!(kept[0]["command"], "serve");
     assert_eq!(kept[0]["prompt"], "What is the capital of France?");
+}
+
+#[test]
+fn the_page_is_served_and_its_comparison_is_an_experiment() {
+    let home = tempfile::tempdir().unwrap();
+    let path = model();
+    let mut serve = mynah(home.path(), &["serve", "-m", path.to_str().unwrap(), "--port", "0"]);
+    let mut server = serve.spawn().unwrap();
+    let mut url = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut url).unwrap();
+    let address = url.trim().strip_prefix("http://").unwrap();
+    let page = ask(address, "GET", "/", "", "");
+    assert!(page.contains("content-security-policy: default-src 'none'"), "{page}");
+    assert!(page.contains("<script type=\"module\" src=\"page/app.js\">"), "{page}");
+    let models = ask(address, "GET", "/api/models", "", "");
+    assert!(models.contains("\"name\":\"smollm2-135m-q4_1\""), "{models}");
+    let column = |system: &str| serde_json::json!({ "model": path, "system": system, "prompt": "Name a {{bird}}." });
+    let asked = serde_json::json!({
+        "name": "birds",
+        "columns": [column(""), column("Answer in one word.")],
+        "sampling": { "max_tokens": 4 },
+        "check": { "type": "words" },
+    });
+    let answer = ask(address, "POST", "/api/experiment-file", "", &asked.to_string());
+    let (head, file) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
+    fs::write(home.path().join("birds.toml"), file).unwrap();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    let mut plan = mynah(home.path(), &["try", "birds.toml", "--plan"]);
+    let (status, out, err) = ended(plan.current_dir(home.path()).output().unwrap());
+    assert_eq!(status, 0, "{out}{err}\n{file}");
+    assert!(out.contains("samples"), "{out}");
 }

@@ -59,7 +59,7 @@ pub(crate) struct Args {
     /// A name, beside localhost and plain addresses, by which the server may be called
     #[arg(long, value_name = "NAME", help_heading = "Access")]
     allow_host: Vec<String>,
-    /// Another site whose pages may ask, such as https://example.org
+    /// Another site whose pages may ask, such as `https://example.org`
     #[arg(long, value_name = "ORIGIN", help_heading = "Access")]
     allow_origin: Vec<String>,
     /// How much memory models and their caches may take together, such as 6G [default: four
