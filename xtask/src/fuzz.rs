@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 use crate::process::{cargo, command, root, run, say};
 
 /// The targets, with the longest input that is tried.
-const TARGETS: [(&str, u32); 7] = [
+const TARGETS: [(&str, u32); 8] = [
     ("gguf", 4096),
     ("safetensors", 4096),
     ("folder", 4096),
@@ -19,6 +19,7 @@ const TARGETS: [(&str, u32); 7] = [
     ("vocabulary", 8192),
     ("template", 8192),
     ("adapter", 4096),
+    ("request", 4096),
 ];
 
 /// What LLVM puts into the program so that libFuzzer sees where it goes.

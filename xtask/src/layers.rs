@@ -11,7 +11,7 @@ use crate::process::{metadata, root, say};
 use crate::scan;
 
 /// Which crates of the workspace each of them may use. Tests may use more.
-const MAY_USE: [(&str, &[&str]); 10] = [
+const MAY_USE: [(&str, &[&str]); 11] = [
     ("mynah-kernels", &[]),
     ("mynah-model", &["mynah-kernels"]),
     ("mynah-engine", &["mynah-kernels", "mynah-model"]),
@@ -20,6 +20,7 @@ const MAY_USE: [(&str, &[&str]); 10] = [
     ("mynah-corpus", &["mynah-model"]),
     ("mynah-lab", &["mynah-engine", "mynah-model", "mynah-kernels", "mynah-store"]),
     ("mynah-train", &["mynah-model", "mynah-kernels"]),
+    ("mynah-server", &["mynah-engine", "mynah-model", "mynah-kernels", "mynah-store"]),
     (
         "mynah",
         &[
@@ -31,6 +32,7 @@ const MAY_USE: [(&str, &[&str]); 10] = [
             "mynah-store",
             "mynah-corpus",
             "mynah-train",
+            "mynah-server",
         ],
     ),
     ("xtask", &[]),

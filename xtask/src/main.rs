@@ -1,11 +1,13 @@
 //! Developer tasks: `cargo xtask TASK`.
 
 mod check;
+mod clients;
 mod docs;
 mod fuzz;
 mod instructions;
 mod layers;
 mod licences;
+mod page;
 mod process;
 mod scan;
 mod test;
@@ -30,6 +32,10 @@ enum Task {
     },
     /// Check everything but the tests: format, lints, documentation, layers, licences
     Check,
+    /// Ask `mynah serve` with the clients that other programs use, unchanged
+    ///
+    /// Needs python3, node and npm; the clients are installed below the target folder.
+    Clients,
     /// Check that dependencies point down, and that the engine opens no file and reads no clock
     Layers,
     /// Check the licences of all dependencies
@@ -48,6 +54,15 @@ enum Task {
         /// Only these targets
         targets: Vec<String>,
     },
+    /// Check the page: vendored libraries, types, and every view in a real browser
+    ///
+    /// Needs Node.js 20 and Chromium (CHROMIUM=PATH names another). Pictures of the views are kept in
+    /// the target folder.
+    Page {
+        /// Leave out what needs a browser
+        #[arg(long)]
+        types: bool,
+    },
     /// Write `docs/help.md` from the program's own help
     Docs {
         /// Only compare, and fail if it would change
@@ -60,10 +75,12 @@ fn main() -> anyhow::Result<()> {
     match Task::parse() {
         Task::Test { accept_licence, arguments } => test::run(accept_licence, &arguments),
         Task::Check => check::run_all(),
+        Task::Clients => clients::run_all(),
         Task::Layers => layers::run(),
         Task::Licences => licences::run(),
         Task::Instructions { accept } => instructions::run_all(accept),
         Task::Fuzz { seconds, targets } => fuzz::run_all(seconds, &targets),
+        Task::Page { types } => page::run_all(types),
         Task::Docs { check } => docs::run(check),
     }
 }

@@ -8,7 +8,7 @@
 //! | `HF_ENDPOINT`, `HF_TOKEN` | a mirror of Hugging Face; who you are there |
 //! | `PIP_INDEX_URL` | the Python package index; without it, pip's own configuration files |
 //! | `NPM_CONFIG_REGISTRY` | the npm registry |
-//! | `MYNAH_API_KEY` | who you are at an endpoint that `mynah try` asks |
+//! | `MYNAH_API_KEY` | who you are at an endpoint that `mynah try` asks; the key that `mynah serve` wants |
 //! | `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY` | the proxy, and what does not go through it |
 //!
 //! Names are also read in lower case where that is usual.
@@ -54,7 +54,7 @@ pub(crate) fn home() -> anyhow::Result<PathBuf> {
     Ok(folders.cache_dir().join("mynah"))
 }
 
-/// The key for an endpoint that `mynah try` asks.
+/// The key for an endpoint that `mynah try` asks, and the one that `mynah serve` wants.
 pub(crate) fn api_key() -> Option<String> {
     variable(&["MYNAH_API_KEY"])
 }

@@ -117,6 +117,11 @@ fn message(error: &anyhow::Error) -> String {
     message
 }
 
+/// What went wrong and why, and what can be done about it: for those who have no terminal.
+pub(crate) fn told(error: &anyhow::Error) -> (String, Option<String>) {
+    (message(error), error.chain().find_map(hint_of))
+}
+
 fn tell_hint(error: &anyhow::Error, terminal: &Terminal) {
     if let Some(hint) = error.chain().find_map(hint_of) {
         terminal.hint(&hint);

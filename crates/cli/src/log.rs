@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::environment;
 use crate::failure;
-use crate::session::{Answer, ConstraintText, ModelArgs, Session, Timing, finish_name};
+use crate::session::{Answer, ConstraintText, ModelArgs, Session, Timing};
 use crate::terminal::Terminal;
 
 /// Which file answers are kept in.
@@ -63,6 +63,11 @@ pub(crate) struct LogArgs {
 }
 
 impl LogArgs {
+    /// Whether answers are to be kept, as far as the command line says.
+    pub(crate) fn keeps(&self) -> bool {
+        !self.no_log
+    }
+
     /// Opens the file for something that is to be kept, unless the person does not want that.
     ///
     /// # Errors
@@ -166,23 +171,14 @@ impl Asked<'_> {
             output_tokens: Some(answer.tokens.len() as u64),
             first_token: Some(timing.first_token),
             duration: Some(timing.total),
-            finish: finish_name(&answer.finish).to_owned(),
+            finish: answer.finish.name().to_owned(),
             at: self.at,
         }
     }
 
-    /// What the same answer can be drawn with: temperature, seed, and what is not as usual.
+    /// What the same answer can be drawn with.
     fn options(&self) -> Map<String, Value> {
-        let fields = |params: &SamplingParams| -> Map<String, Value> {
-            // By way of text, in which an f32 has no more digits than it needs.
-            let text = serde_json::to_string(params).unwrap_or_default();
-            serde_json::from_str(&text).unwrap_or_default()
-        };
-        let usual = fields(&SamplingParams::default());
-        let mut options = fields(self.sampling);
-        let is_told = |name: &str| matches!(name, "temperature" | "seed");
-        options.retain(|name, value| is_told(name) || usual.get(name) != Some(value));
-        options.remove("logprobs");
+        let mut options = self.sampling.told();
         let mut add = |name: &str, value: Option<Value>| {
             options.extend(value.map(|value| (name.to_owned(), value)));
         };

@@ -7,6 +7,7 @@ mod commands;
 mod environment;
 mod failure;
 mod interrupt;
+mod key;
 mod limits;
 mod log;
 mod machine;

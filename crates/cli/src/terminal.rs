@@ -12,6 +12,7 @@ const BOLD: &str = "\x1b[1m";
 const RESET: &str = "\x1b[0m";
 
 /// The person's terminal, or what stands in its place.
+#[derive(Clone)]
 pub(crate) struct Terminal {
     /// Only what is on this computer may be used.
     pub(crate) offline: bool,

@@ -45,6 +45,9 @@ fn a_run_is_the_same_again_and_resumed_without_a_sample() {
     let first: serde_json::Value = serde_json::from_str(&out).unwrap();
     let samples = first["models"][0]["samples"].as_array().unwrap();
     assert_eq!(samples.len(), 24);
+    // The page finds the report by the design.
+    let report = home.path().join(format!("reports/{}.html", first["design"].as_str().unwrap()));
+    assert!(fs::read_to_string(report).unwrap().starts_with("<!doctype html>"));
     let (_, out, _) = run(home.path(), &arguments(model, &["--json", "--resume"]));
     let again: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(again["models"][0]["resumed"], 24);

@@ -2,6 +2,8 @@
 
 mod add;
 mod open;
+mod rows;
+mod sums;
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -12,11 +14,11 @@ use sha2::{Digest as _, Sha256};
 
 pub use add::{Add, Added, Refused};
 
+use self::add::time_text;
 use crate::Error;
 use crate::documents::Documents;
 use crate::error::Doing as _;
 use crate::hash::hexadecimal;
-use self::add::time_text;
 
 /// A folder of texts and what is known about them.
 ///

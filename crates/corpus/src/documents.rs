@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 
+use crate::Error;
 use crate::clean::replacement;
 use crate::corpus::Corpus;
 use crate::error::Doing as _;
 use crate::shard::{Block, ShardReader};
-use crate::Error;
 
 /// How many rows are asked for at once.
 const ROWS: usize = 512;
@@ -155,11 +155,12 @@ impl Iterator for Documents<'_> {
     type Item = Result<Document, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.rows.is_empty() && !self.is_done {
-            if let Err(error) = self.fetch() {
-                self.is_done = true;
-                return Some(Err(error));
-            }
+        if self.rows.is_empty()
+            && !self.is_done
+            && let Err(error) = self.fetch()
+        {
+            self.is_done = true;
+            return Some(Err(error));
         }
         let row = self.rows.pop_front()?;
         let document = self.read(row);

@@ -16,7 +16,7 @@ pub fn checked(text: &str) -> Result<String, Error> {
     if is_public_domain(text) {
         return Ok(PUBLIC_DOMAIN.to_owned());
     }
-    let canonical = spdx::Expression::canonicalize(text).map_err(|e| fault(e.reason.to_string()))?;
+    let canonical = spdx::Expression::canonicalize(text).ok().flatten();
     let text = canonical.as_deref().unwrap_or(text);
     match spdx::Expression::parse(text) {
         Ok(_) => Ok(text.to_owned()),
@@ -194,10 +194,7 @@ const PHRASES: [(&str, &[&str]); 24] = [
     ("Unlicense", &["this is free and unencumbered software released into the public domain"]),
     ("BSL-1.0", &["boost software license - version 1.0"]),
     ("Zlib", &["altered source versions must be plainly marked as such"]),
-    (
-        "BSD-3-Clause",
-        &["redistribution and use in source and binary forms", "neither the name of"],
-    ),
+    ("BSD-3-Clause", &["redistribution and use in source and binary forms", "neither the name of"]),
     ("BSD-2-Clause", &["redistribution and use in source and binary forms"]),
     ("MIT", &["permission is hereby granted, free of charge", "the software is provided"]),
     ("ISC", &["permission to use, copy, modify, and/or distribute this software"]),

@@ -46,6 +46,17 @@ pub(crate) struct OptOuts {
     folders: HashMap<PathBuf, Vec<(&'static str, Rules)>>,
 }
 
+/// What reads a file.
+type Reader = fn(&str) -> Rules;
+
+/// The files by name.
+const READERS: [(&str, Reader); 4] = [
+    ("robots.txt", robots),
+    ("ai.txt", robots),
+    ("tdmrep.json", tdmrep),
+    (".well-known/tdmrep.json", tdmrep),
+];
+
 /// What a file reserves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Rules {
@@ -59,10 +70,7 @@ impl OptOuts {
     }
 
     /// Why a file is not to be used, and what says so.
-    pub(crate) fn of_file(
-        &mut self,
-        path: &Path,
-    ) -> Result<Option<(&'static str, String)>, Error> {
+    pub(crate) fn of_file(&mut self, path: &Path) -> Result<Option<(&'static str, String)>, Error> {
         let mut folder = path.parent().map(Path::to_owned);
         while let Some(inside) = folder.filter(|folder| folder.starts_with(&self.root)) {
             if !self.folders.contains_key(&inside) {
@@ -87,14 +95,7 @@ impl OptOuts {
 /// The reservation files of one folder.
 fn rules_in(folder: &Path) -> Result<Vec<(&'static str, Rules)>, Error> {
     let mut found = Vec::new();
-    type Reader = fn(&str) -> Rules;
-    let readers: [(&'static str, Reader); 4] = [
-        ("robots.txt", robots),
-        ("ai.txt", robots),
-        ("tdmrep.json", tdmrep),
-        (".well-known/tdmrep.json", tdmrep),
-    ];
-    for (name, reader) in readers {
+    for (name, reader) in READERS {
         let path = folder.join(name);
         if !path.is_file() {
             continue;
@@ -168,7 +169,9 @@ fn tdmrep(text: &str) -> Rules {
     let patterns = match serde_json::from_str::<serde_json::Value>(text) {
         Ok(serde_json::Value::Array(entries)) => entries
             .iter()
-            .filter_map(|entry| Some((entry.get("location")?.as_str()?.to_owned(), !reserves(entry))))
+            .filter_map(|entry| {
+                Some((entry.get("location")?.as_str()?.to_owned(), !reserves(entry)))
+            })
             .collect(),
         _ => all(),
     };
@@ -263,7 +266,9 @@ fn bare(address: &str) -> String {
 /// Whether an address lies at or below another one, or at a domain below it.
 fn is_at(address: &str, entry: &str) -> bool {
     let begins = |address: &str| {
-        address.strip_prefix(entry).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']))
+        address
+            .strip_prefix(entry)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?', '#']))
     };
     let host = address.split('/').next().unwrap_or_default();
     begins(address)
@@ -330,9 +335,8 @@ mod tests {
         fs::write(site.join("ai.txt"), "User-Agent: *\nDisallow: *.html\n").unwrap();
         fs::write(site.join("a/robots.txt"), "User-agent: *\nDisallow: /b/\n").unwrap();
         let mut opt_outs = OptOuts::new(folder.path());
-        let mut of = |name: &str| {
-            opt_outs.of_file(&site.join(name)).unwrap().map(|(reason, _)| reason)
-        };
+        let mut of =
+            |name: &str| opt_outs.of_file(&site.join(name)).unwrap().map(|(reason, _)| reason);
         assert_eq!(of("x.html"), Some("ai.txt"));
         assert_eq!(of("x.txt"), None);
         assert_eq!(of("a/b/x.txt"), Some("robots.txt"));
@@ -342,7 +346,11 @@ mod tests {
     fn authors_and_addresses_are_excluded() {
         let list = Excluded::parse("# who asked\nA. Person\nexample.org\nhttps://h.net/blog/\n");
         let check = |author, url, expected: bool| {
-            assert_eq!(list.matches(author, url, "file.txt").is_some(), expected, "{author:?} {url:?}");
+            assert_eq!(
+                list.matches(author, url, "file.txt").is_some(),
+                expected,
+                "{author:?} {url:?}"
+            );
         };
         check(Some("a. person"), None, true);
         check(Some("B. Other, A. Person"), None, true);

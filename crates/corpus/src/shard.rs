@@ -58,10 +58,7 @@ impl ShardWriter {
         let Block { shard, offset, stored_bytes, .. } = last;
         let length = offset + stored_bytes;
         let path = path_of(folder, shard);
-        let file = OpenOptions::new()
-            .write(true)
-            .open(&path)
-            .doing("write", &path)?;
+        let file = OpenOptions::new().write(true).open(&path).doing("write", &path)?;
         let found = file.metadata().doing("read", &path)?.len();
         if found < length {
             let problem = format!("it has {found} bytes and should have {length}");

@@ -81,18 +81,14 @@ impl Corpus {
                 "documents d where exists (select 1 from reasons r join rules on \
                  rules.name = r.rule where r.document_id = d.id and is_on)",
             )?,
-            exact_duplicates: count(
-                "select count(*) from reasons where rule = 'exact-duplicate'",
-            )?,
+            exact_duplicates: count("select count(*) from reasons where rule = 'exact-duplicate'")?,
             near_duplicates: count("select count(*) from reasons where rule = 'near-duplicate'")?,
             unseen: count("select count(*) from documents where text_hash is null")?,
             refused: count("select count(*) from refused")?,
             stored_bytes: count("select sum(stored_bytes) from blocks")?,
             languages: self.shares("coalesce(u.language, 'not looked at')", used.bytes)?,
-            licences: self.shares(
-                "coalesce(u.licence, s.licence, 'unknown, allowed')",
-                used.bytes,
-            )?,
+            licences: self
+                .shares("coalesce(u.licence, s.licence, 'unknown, allowed')", used.bytes)?,
             sources: self.shares("s.name", used.bytes)?,
             used,
         })

@@ -69,8 +69,14 @@ fn every_form_is_read() {
     put("a.txt", "第一篇。\r\n\r\nSecond paragraph.\n".as_bytes());
     put("b.md", b"---\ntitle: T\nlicense: mit\n---\n# Head\n\nBody.\n");
     put("c.html", "<title>P</title><p>网页上的字。</p><script>x()</script>".as_bytes());
-    put("d.jsonl", b"{\"text\": \"line one\", \"license\": \"cc-by-4.0\"}\n\n{\"content\": \"two\"}\n");
-    put("e.json", r#"[{"title": "静夜思", "paragraphs": ["床前明月光", "疑是地上霜"]}, "bare"]"#.as_bytes());
+    put(
+        "d.jsonl",
+        b"{\"text\": \"line one\", \"license\": \"cc-by-4.0\"}\n\n{\"content\": \"two\"}\n",
+    );
+    put(
+        "e.json",
+        r#"[{"title": "静夜思", "paragraphs": ["床前明月光", "疑是地上霜"]}, "bare"]"#.as_bytes(),
+    );
     put("f.csv", b"id,text\n1,\"with, comma\"\n");
     put("g.txt.gz", &gzipped(b"packed\n<|endoftext|>\nand another\n"));
     put("code/h.rs", b"// SPDX-License-Identifier: MIT\nfn main() {}\n");
@@ -90,8 +96,19 @@ fn every_form_is_read() {
     assert_eq!(
         places(&corpus),
         [
-            "a.txt", "b.md", "c.html", "code/h.rs", "d.jsonl#1", "d.jsonl#2", "e.json#1",
-            "e.json#2", "f.csv#1", "g.txt.gz", "g.txt.gz#2", "i.epub#1", "k",
+            "a.txt",
+            "b.md",
+            "c.html",
+            "code/h.rs",
+            "d.jsonl#1",
+            "d.jsonl#2",
+            "e.json#1",
+            "e.json#2",
+            "f.csv#1",
+            "g.txt.gz",
+            "g.txt.gz#2",
+            "i.epub#1",
+            "k",
             "l.tgz/data/x.txt",
         ]
     );
@@ -105,7 +122,10 @@ fn every_form_is_read() {
     assert!(first.unwrap() < last.unwrap(), "{}", texts[11]);
     let documents: Vec<_> = corpus.documents(0).map(Result::unwrap).collect();
     let licence = |i: usize| documents[i].licence.as_deref().unwrap();
-    assert_eq!((licence(0), licence(1), licence(4), licence(3)), ("CC0-1.0", "MIT", "CC-BY-4.0", "MIT"));
+    assert_eq!(
+        (licence(0), licence(1), licence(4), licence(3)),
+        ("CC0-1.0", "MIT", "CC-BY-4.0", "MIT")
+    );
     assert_eq!(licence(11), "CC-BY-4.0");
     assert_eq!(documents[11].title.as_deref(), Some("A book"));
     let refused = corpus.refused().unwrap();
@@ -187,7 +207,7 @@ fn an_interrupted_add_goes_on_where_it_was() {
         n += 1;
         n < 2
     });
-    assert!(is_stopped(stopped));
+    assert!(is_stopped(&stopped));
     let before = corpus.size().unwrap().0;
     assert!(before > 0 && before < 400);
     assert!(!corpus.source("large").unwrap().is_complete);
@@ -208,7 +228,8 @@ fn an_interrupted_add_goes_on_where_it_was() {
     // The shard is a plain gzip file.
     let mut text = String::new();
     let shard = File::open(&shard).unwrap();
-    std::io::Read::read_to_string(&mut flate2::read::MultiGzDecoder::new(shard), &mut text).unwrap();
+    std::io::Read::read_to_string(&mut flate2::read::MultiGzDecoder::new(shard), &mut text)
+        .unwrap();
     assert_eq!(text.lines().count(), 400);
 }
 
@@ -217,7 +238,7 @@ fn a_source_that_changed_is_not_mixed_up() {
     let folder = tempfile::tempdir().unwrap();
     let path = large(folder.path());
     let mut corpus = open(folder.path());
-    assert!(is_stopped(corpus.add(&licensed(&path, "large"), &mut |_| false)));
+    assert!(is_stopped(&corpus.add(&licensed(&path, "large"), &mut |_| false)));
     fs::write(&path, "{\"text\": \"other\"}\n").unwrap();
     let error = corpus.add(&licensed(&path, "large"), &mut |_| true).unwrap_err().to_string();
     assert!(error.contains("has changed since adding large was begun"), "{error}");

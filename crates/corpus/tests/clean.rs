@@ -57,7 +57,7 @@ fn each_rule_finds_what_it_is_for() {
     check(&"- an item of a list\n".repeat(30), "gopher-bullets");
     check(&format!("{PROSE}\nread on...\nread more...\nand so…"), "gopher-ellipsis");
     check(&"12 34 word 56 ".repeat(20), "gopher-alphabetic");
-    check(&"lorem dolor amet elit ".repeat(20), "gopher-stop-words");
+    check("春眠不觉晓，处处闻啼鸟。夜来风雨声，花落知多少。", "gopher-stop-words");
     check(&"the same line again\n".repeat(10), "gopher-duplicate-lines");
     check(&"床前明月光，疑是地上霜。\n".repeat(10), "gopher-duplicate-lines");
     check(&"One paragraph of this.\n\n".repeat(5), "gopher-duplicate-paragraphs");
@@ -89,9 +89,8 @@ fn duplicates_are_found_and_the_first_stays() {
     let mut corpus = of_texts(folder.path(), &corpus);
     clean(&mut corpus);
     let found = found(&corpus);
-    let has = |id: i64, rule: &str| {
-        found.get(&id).is_some_and(|rules| rules.contains(&rule.to_owned()))
-    };
+    let has =
+        |id: i64, rule: &str| found.get(&id).is_some_and(|rules| rules.contains(&rule.to_owned()));
     assert!(has(6, "exact-duplicate") && has(7, "exact-duplicate"), "{found:?}");
     assert!(has(3, "near-duplicate") && has(5, "near-duplicate"), "{found:?}");
     assert_eq!(texts(&corpus).len(), 3);
@@ -206,7 +205,12 @@ fn cleaning_that_was_stopped_goes_on() {
     let unseen = corpus.stats().unwrap().unseen;
     assert!(unseen > 0 && unseen < 1300);
     let mut looked = 0;
-    corpus.clean(&options, &mut |n| { looked = n; true }).unwrap();
+    corpus
+        .clean(&options, &mut |n| {
+            looked = n;
+            true
+        })
+        .unwrap();
     assert_eq!(looked, unseen);
     assert_eq!(corpus.stats().unwrap().unseen, 0);
     assert_eq!(corpus.stats().unwrap().near_duplicates, 1299);
@@ -215,7 +219,7 @@ fn cleaning_that_was_stopped_goes_on() {
 #[test]
 fn the_report_shows_and_does_not_obey() {
     let folder = tempfile::tempdir().unwrap();
-    let hostile = "<script>alert(1)</script> too short \u{202e}";
+    let hostile = "Somebody wrote <script>alert(1)</script> here \u{202e}so";
     let mut corpus = of_texts(folder.path(), &[hostile, PROSE, PROSE]);
     clean(&mut corpus);
     let taken = corpus.taken(3).unwrap();

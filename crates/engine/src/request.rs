@@ -58,6 +58,8 @@ pub struct Event {
     pub tokens: Vec<Token>,
     /// The new text. It may end within a character.
     pub text: Vec<u8>,
+    /// How many positions of the prompt were found in the cache.
+    pub prompt_cached: usize,
     /// Why it ended, if it did.
     pub finish: Option<Finish>,
 }
@@ -65,7 +67,8 @@ pub struct Event {
 impl Event {
     /// The end of a continuation that brought nothing more.
     pub(crate) fn end(request: RequestId, sample: usize, finish: Finish) -> Self {
-        Self { request, sample, tokens: Vec::new(), text: Vec::new(), finish: Some(finish) }
+        let finish = Some(finish);
+        Self { request, sample, tokens: Vec::new(), text: Vec::new(), prompt_cached: 0, finish }
     }
 }
 
@@ -97,6 +100,21 @@ pub enum Finish {
     Cancelled,
     /// No token could be chosen, for this reason.
     Failed(String),
+}
+
+impl Finish {
+    /// The name by which records and programs know it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Stop => "stop",
+            Self::StopString(_) => "stop_string",
+            Self::Length => "length",
+            Self::Context => "context",
+            Self::CacheFull => "cache_full",
+            Self::Cancelled => "cancelled",
+            Self::Failed(_) => "failed",
+        }
+    }
 }
 
 /// Why a request is refused.

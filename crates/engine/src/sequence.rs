@@ -29,6 +29,8 @@ pub(crate) struct Sequence {
     pub(crate) kind: u32,
     /// How many positions are in the cache.
     pub(crate) computed: usize,
+    /// How many positions of the prompt were there before it came.
+    prompt_cached: usize,
     pub(crate) pages: Vec<u32>,
     /// The name of the contents of the pages entered so far, and how many those are.
     prefix: Prefix,
@@ -74,6 +76,7 @@ impl Sequence {
             adapter: start.adapter,
             kind: start.kind,
             computed: 0,
+            prompt_cached: 0,
             pages: Vec::new(),
             prefix: Pages::root(start.kind),
             entered: 0,
@@ -100,6 +103,7 @@ impl Sequence {
             sample: self.sample,
             tokens: std::mem::take(&mut self.new_tokens),
             text: std::mem::take(&mut self.new_text),
+            prompt_cached: self.prompt_cached,
             finish: self.finish.clone(),
         }
     }
@@ -142,6 +146,9 @@ impl Sequence {
             self.entered += 1;
             self.computed += PAGE;
         }
+        if self.tokens.len() == self.n_prompt {
+            self.prompt_cached += self.computed - before;
+        }
         self.computed - before
     }
 
@@ -158,6 +165,9 @@ impl Sequence {
     pub(crate) fn release(&mut self, pages: &mut Pages) {
         pages.release(&self.pages);
         self.pages.clear();
+        if self.tokens.len() == self.n_prompt {
+            self.prompt_cached = 0;
+        }
         self.computed = 0;
         self.entered = 0;
         self.prefix = Pages::root(self.kind);

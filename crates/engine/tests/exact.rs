@@ -295,3 +295,31 @@ fn requests_that_make_no_sense_are_refused() {
     assert!(refused(&mut engine, hot).to_string().contains("temperature"));
     assert!(engine.is_idle());
 }
+
+#[test]
+fn a_short_prompt_does_not_wait_for_a_long_one_which_goes_on_all_the_same() {
+    let options = EngineOptions { prompt_rows: 32, max_rows: 64, ..small() };
+    let mut engine = engine(1, options);
+    let long = engine.submit(request(1, 1000, 1)).unwrap();
+    engine.step().unwrap();
+    // One short prompt after the other: each is answered before the long one is read.
+    let mut n_steps = 0;
+    for seed in 2..6 {
+        let short = engine.submit(request(seed, 60, 1)).unwrap();
+        loop {
+            let events = engine.step().unwrap();
+            n_steps += 1;
+            assert!(events.iter().all(|event| event.request != long), "the long one is not read");
+            if events.iter().any(|event| event.request == short && !event.tokens.is_empty()) {
+                break;
+            }
+        }
+    }
+    assert!(n_steps <= 12, "{n_steps} steps");
+    // A quarter of each step was the long one's.
+    let read = engine.counts().prompt_computed - 4 * (60 - 32);
+    assert!(read as usize >= 64 + n_steps * 8, "{read} positions");
+    let answers = run(&mut engine);
+    let alone = one_by_one(std::iter::once(request(1, 1000, 1)));
+    assert_eq!(answers[&(long, 0)].0, alone[0].0, "and its tokens are the same");
+}

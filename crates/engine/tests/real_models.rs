@@ -302,6 +302,7 @@ fn gemma3_has_llama_cpps_perplexity() {
 }
 
 #[test]
+#[ignore = "takes three minutes on two cores, and the two above say as much about the method"]
 fn qwen25_has_llama_cpps_perplexity() {
     perplexity_is_llama_cpps(QWEN25);
 }

@@ -43,6 +43,9 @@ pub enum Error {
         /// The model's name.
         name: String,
     },
+    /// Whoever wanted the model does not want it any more.
+    #[error("the pull was stopped")]
+    Stopped,
     /// The model is not in the cache, and no request may be made.
     #[error("{name} is not in the cache, and mynah is offline")]
     Offline {

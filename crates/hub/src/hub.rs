@@ -214,8 +214,10 @@ impl Hub {
                     let notices = fetch_notices(entry, fetcher);
                     return Ok(Manifest { accepted_at, notices, ..manifest });
                 }
-                // Another source does not make more room.
-                Err(error @ (Error::DiskFull { .. } | Error::File { .. })) => return Err(error),
+                // Another source does not make more room, and is not wanted either.
+                Err(error @ (Error::DiskFull { .. } | Error::File { .. } | Error::Stopped)) => {
+                    return Err(error);
+                }
                 Err(error) => {
                     if at + 1 < entry.sources.len() {
                         let source = plan.source.as_str();

@@ -15,6 +15,12 @@ pub trait Observer {
     /// Whether the person accepts these terms. Asked once for each model that needs it, after
     /// the terms themselves were fetched and before anything else is.
     fn accept(&self, terms: &Terms) -> bool;
+
+    /// Whether the pull is to go on; asked often while bytes arrive. What is here stays, and a
+    /// later pull goes on with it.
+    fn goes_on(&self) -> bool {
+        true
+    }
 }
 
 /// What happened.

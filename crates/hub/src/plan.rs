@@ -337,7 +337,8 @@ mod tests {
 
     #[test]
     fn a_data_set_is_its_files_with_texts_and_its_card() {
-        let names = strings(&["README.md", "a/x.parquet", "b/y.jsonl.gz", "c.py", ".gitattributes"]);
+        let names =
+            strings(&["README.md", "a/x.parquet", "b/y.jsonl.gz", "c.py", ".gitattributes"]);
         let pick = |folder| pick_data("hf:datasets/a/b", folder, &names).map(|picked| picked.names);
         assert_eq!(pick("").unwrap(), strings(&["README.md", "a/x.parquet", "b/y.jsonl.gz"]));
         assert_eq!(pick("b/").unwrap(), strings(&["README.md", "b/y.jsonl.gz"]));

@@ -10,7 +10,8 @@ use crate::fetch::Fetcher;
 use crate::http::{Client, HttpError};
 use crate::observer::Observer;
 use crate::plan::{
-    FileTask, Licence, Picked, Plan, is_gguf, part_name, parts_of, pick_data, pick_model, split_part,
+    FileTask, Licence, Picked, Plan, is_gguf, part_name, parts_of, pick_data, pick_model,
+    split_part,
 };
 use crate::reference::Reference;
 use crate::sources::hugging_face::{self, Repo};

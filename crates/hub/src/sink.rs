@@ -92,6 +92,9 @@ impl<'s> Sink<'s> {
                     return Err(error);
                 }
             };
+            if !self.observer.goes_on() {
+                return Err(Error::Stopped.into());
+            }
             self.taken += n as u64;
             if self.taken > limit {
                 let file = self.path.file_name().unwrap_or_default().to_string_lossy().into();

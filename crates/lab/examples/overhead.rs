@@ -4,10 +4,12 @@
 //!
 //! 10 inputs x 2 variants x 25 seeds, 60 tokens each at most, in turn: bare, where answers are
 //! counted and dropped; and as an experiment, where each is kept in a store on disk and checked.
+//! Beside seconds by the clock stand those that the processor spent on this process, which other
+//! programs disturb less.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "a program for developers")]
 
 use std::sync::Arc;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use mynah_engine::sampling::SamplingParams;
 use mynah_engine::{Engine, EngineOptions};
@@ -45,7 +47,7 @@ impl Desk for Bare<'_> {
         Ok(())
     }
 
-    fn failed(&mut self, _: usize, reason: &str) -> Result<(), RespondError> {
+    fn failed(&mut self, _: usize, reason: &str, _: f64) -> Result<(), RespondError> {
         Err(RespondError::Responder(reason.to_owned()))
     }
 
@@ -88,6 +90,7 @@ fn main() {
     let identity = Identity { name: "model".into(), fingerprint: "model".into() };
     for round in 0..4 {
         let mut seconds = [0.0; 2];
+        let mut processor = [0.0; 2];
         let mut tokens = [0; 2];
         for step in 0..2 {
             // Each of the two begins in every second round, with an empty cache.
@@ -102,7 +105,7 @@ fn main() {
             let mut local =
                 Local::new(&mut engine, identity.clone(), params, 32, Box::new(tokenize));
             let folder = tempfile::tempdir().unwrap();
-            let start = Instant::now();
+            let (start, spent) = (Instant::now(), processor_time());
             if kind == 0 {
                 let cells = schedule(&experiment.layout(), experiment.seed).into_iter();
                 let prompts = std::collections::HashMap::new();
@@ -119,14 +122,26 @@ fn main() {
                 tokens[kind] = results.samples.iter().filter_map(|one| one.answer.tokens).sum();
             }
             seconds[kind] = start.elapsed().as_secs_f64();
+            processor[kind] = processor_time().saturating_sub(spent).as_secs_f64();
         }
         assert_eq!(tokens[0], tokens[1], "the same samples");
+        let more = |times: [f64; 2]| 100.0 * (times[1] / times[0] - 1.0);
         println!(
-            "{} tokens: bare {:.2} s, as an experiment {:.2} s: {:+.1} %",
+            "{} tokens: bare {:.2} s, as an experiment {:.2} s ({:+.1} %); \
+             processor {:.2} s and {:.2} s ({:+.1} %)",
             tokens[0],
             seconds[0],
             seconds[1],
-            100.0 * (seconds[1] / seconds[0] - 1.0)
+            more(seconds),
+            processor[0],
+            processor[1],
+            more(processor),
         );
     }
+}
+
+/// What the processor has spent on this process, all threads together.
+fn processor_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }

@@ -22,7 +22,7 @@ pub struct SavedQuery {
 
 /// The queries that mynah brings: name, what it shows, SQL. A person's own of the same name goes
 /// before it.
-const BUILT_IN: [(&str, &str, &str); 5] = [
+const BUILT_IN: [(&str, &str, &str); 6] = [
     (
         "tag-cloud",
         "the words of what was asked in the last year",
@@ -32,6 +32,7 @@ const BUILT_IN: [(&str, &str, &str); 5] = [
     ("prompts", "what was asked most often", include_str!("sql/built_in/prompts.sql")),
     ("months", "tokens and time by month", include_str!("sql/built_in/months.sql")),
     ("totals", "everything that is kept, in numbers", include_str!("sql/built_in/totals.sql")),
+    ("year", "the year in review", include_str!("sql/built_in/year.sql")),
 ];
 
 fn built_in() -> impl Iterator<Item = SavedQuery> {

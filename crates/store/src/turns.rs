@@ -89,6 +89,23 @@ impl Store {
             Ok(ids)
         })
     }
+
+    /// The conversation that has come to the last of these messages, the newest if there are
+    /// several: what a client that sends everything again goes on with.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn thread_at(&self, messages: &[Message]) -> Result<Option<String>, Error> {
+        let mut tip = None;
+        for message in messages {
+            tip = Some(message_hash(message, tip.as_deref()));
+        }
+        let Some(tip) = tip else { return Ok(None) };
+        self.read("look for a conversation", |connection| {
+            let sql = "select id from threads where tip_message_hash = ?1 order by id desc limit 1";
+            connection.prepare_cached(sql)?.query_row([tip], |row| row.get(0)).optional()
+        })
+    }
 }
 
 /// Writes a turn within a transaction. `name` is that of the thread, if it must be made; otherwise

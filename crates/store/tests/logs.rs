@@ -123,3 +123,19 @@ fn queries_are_kept_by_name_and_go_before_those_that_mynah_brings() {
     assert!(store.remove_query("models").is_err());
     assert!(store.query("none").is_err());
 }
+
+#[test]
+fn a_conversation_is_found_by_what_was_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut store = Store::open(&folder.path().join("mynah.db"), at(0)).unwrap();
+    let asked = turn("serve", "What is the capital of France?", "Paris.");
+    let first = store.record_turn(None, &asked).unwrap();
+    let mut said = asked.messages.clone();
+    assert_eq!(store.thread_at(&said).unwrap(), None, "it has come further");
+    said.push(Message::new(Role::Assistant, "Paris."));
+    assert_eq!(store.thread_at(&said).unwrap(), Some(first.thread.clone()));
+    let again = store.record_turn(None, &Turn { at: at(9), ..asked }).unwrap();
+    assert_ne!(again.thread, first.thread);
+    assert_eq!(store.thread_at(&said).unwrap(), Some(again.thread), "the newest");
+    assert_eq!(store.thread_at(&[]).unwrap(), None);
+}

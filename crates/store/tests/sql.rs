@@ -185,6 +185,15 @@ fn parameters_are_values_and_never_sql() {
 }
 
 #[test]
+fn parameters_are_known_before_they_have_values() {
+    let (_folder, _, reader) = reader(Limits::default());
+    let names = reader.parameters("select ':no', :a, @b; -- :no\nselect $a, :c;").unwrap();
+    assert_eq!(names, ["a", "b", "c"]);
+    assert!(matches!(reader.parameters("drop table turns"), Err(SqlError::Forbidden { .. })));
+    assert!(matches!(reader.parameters("select :a from"), Err(SqlError::Syntax { .. })));
+}
+
+#[test]
 fn the_queries_that_mynah_brings_can_be_drawn() {
     let (_folder, path, reader) = reader(Limits::default());
     let store = Store::open(&path, at(0)).unwrap();
@@ -193,6 +202,10 @@ fn the_queries_that_mynah_brings_can_be_drawn() {
         let is_table = matches!(tables[0].shape(), Shape::Table);
         assert_eq!(is_table, ["prompts", "months"].contains(&name.as_str()), "{name}");
         assert!(tables.iter().all(|table| !table.rows.is_empty()), "{name}");
+        if name == "year" {
+            let shapes = tables.iter().map(|table| matches!(table.shape(), Shape::Table));
+            assert_eq!(shapes.filter(|&is_table| is_table).count(), 1, "all but the prompts");
+        }
     }
     let cloud = SavedQuery::built_in("tag-cloud").unwrap();
     let rows = reader.answer(&cloud.sql, &[]).unwrap().pop().unwrap().rows;

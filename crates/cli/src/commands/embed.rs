@@ -1,12 +1,10 @@
 //! `mynah embed`: turns texts into vectors.
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write};
-use std::sync::Arc;
 
+use mynah_engine::Embedder;
 use mynah_kernels::{Isa, Pool};
-use mynah_model::architecture::Pooling;
-use mynah_model::forward::{LoadOptions, Model, Scratch};
-use mynah_model::tokenizer::{SpecialText, Tokenizer};
+use mynah_model::forward::LoadOptions;
 
 use crate::failure::{Hint as _, Misuse};
 use crate::machine;
@@ -16,9 +14,8 @@ use crate::terminal::Terminal;
 /// The model if none is named.
 pub(crate) const DEFAULT_MODEL: &str = "all-minilm-l6-v2";
 
-/// How many texts, and about how many tokens, are computed together.
+/// How many texts are read before they are computed.
 const BATCH_TEXTS: usize = 32;
-const BATCH_TOKENS: usize = 4096;
 
 /// Turn texts into vectors whose angles tell how near the texts are in meaning
 ///
@@ -104,11 +101,7 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
 
 /// A model that makes vectors.
 pub(crate) struct Encoder {
-    tokenizer: Arc<Tokenizer>,
-    model: Arc<Model>,
-    pool: Pool,
-    scratch: Scratch,
-    pooling: Pooling,
+    embedder: Embedder,
     truncate: bool,
 }
 
@@ -125,25 +118,11 @@ impl Encoder {
         let isa = Isa::detect();
         let options = LoadOptions::default();
         let loaded = Loaded::open(Some(model), &mut pool, isa, options, terminal)?;
-        let architecture = loaded.model.architecture();
-        let pooling = match (architecture.pooling, architecture.is_decoder()) {
-            (_, true) => {
-                let name = &loaded.identity.name;
-                return Err(anyhow::anyhow!("{name} writes text and makes no vectors"))
-                    .hint(format!("take a model that is made for it, such as {DEFAULT_MODEL}"));
-            }
-            // An encoder that does not say how: the mean is usual.
-            (Pooling::None, false) => Pooling::Mean,
-            (pooling, _) => pooling,
-        };
-        Ok(Self {
-            tokenizer: loaded.tokenizer,
-            model: loaded.model,
-            pool,
-            scratch: Scratch::new(),
-            pooling,
-            truncate,
-        })
+        let name = &loaded.identity.name;
+        let embedder = Embedder::new(loaded.model, loaded.tokenizer, pool)
+            .map_err(|_| anyhow::anyhow!("{name} writes text and makes no vectors"))
+            .hint(format!("take a model that is made for it, such as {DEFAULT_MODEL}"))?;
+        Ok(Self { embedder, truncate })
     }
 
     /// The vectors of numbered texts; the number is that of a line of standard input, or 0.
@@ -152,56 +131,18 @@ impl Encoder {
             .iter()
             .map(|(line, text)| self.tokens(*line, text))
             .collect::<anyhow::Result<Vec<_>>>()?;
-        let mut vectors = Vec::with_capacity(texts.len());
-        let mut rest = &tokens[..];
-        while !rest.is_empty() {
-            let (batch, after) = rest.split_at(n_together(rest));
-            let batch: Vec<&[u32]> = batch.iter().map(Vec::as_slice).collect();
-            let numbers =
-                self.model.encode(&mut self.pool, &batch, self.pooling, &mut self.scratch)?;
-            let dim = self.model.architecture().dim;
-            vectors.extend(numbers.chunks_exact(dim).map(<[f32]>::to_vec));
-            rest = after;
-        }
-        Ok(vectors)
+        Ok(self.embedder.embed(&tokens, &mut || true)?)
     }
 
     fn tokens(&self, line: usize, text: &str) -> anyhow::Result<Vec<u32>> {
-        let most = self.model.architecture().context_length;
-        let all = self.tokenizer.encode_prompt(text, SpecialText::AsText);
-        if all.len() <= most {
-            return Ok(all);
-        }
-        if self.truncate {
-            return Ok(truncated(&all, &self.tokenizer.encode(text, SpecialText::AsText), most));
-        }
-        let place = if line == 0 { "the text".to_owned() } else { format!("line {line}") };
-        let n = all.len();
-        Err(anyhow::anyhow!("{place} has {n} tokens, and the model reads at most {most}"))
+        self.embedder
+            .tokens(text, self.truncate)
+            .map_err(|error| match line {
+                0 => anyhow::anyhow!("{error}"),
+                line => anyhow::anyhow!("line {line}: {error}"),
+            })
             .hint("split it into parts, or use its beginning with --truncate")
     }
-}
-
-/// The first `most` tokens of a text, with what the model expects before and after them.
-///
-/// `all`: the text's tokens `inner` with that around them.
-fn truncated(all: &[u32], inner: &[u32], most: usize) -> Vec<u32> {
-    let n_around = all.len() - inner.len();
-    let n_before = (0..=n_around).find(|&n| all[n..].starts_with(inner)).unwrap_or(0);
-    let n_kept = most.saturating_sub(n_around);
-    let mut kept = all[..n_before + n_kept].to_vec();
-    kept.extend_from_slice(&all[n_before + inner.len()..]);
-    kept
-}
-
-/// How many of these texts are computed together; at least one.
-fn n_together(texts: &[Vec<u32>]) -> usize {
-    let mut n_tokens = 0;
-    let fits = |text: &&Vec<u32>| {
-        n_tokens += text.len();
-        n_tokens <= BATCH_TOKENS
-    };
-    texts.iter().take(BATCH_TEXTS).take_while(fits).count().max(1)
 }
 
 impl Format {
@@ -241,21 +182,5 @@ mod tests {
         let binary = written(Format::Binary, &vector);
         let (numbers, []) = binary.as_chunks::<4>() else { panic!("four bytes each") };
         assert!(numbers.iter().copied().map(f32::from_le_bytes).eq(vector));
-    }
-
-    #[test]
-    fn batches_end_where_they_get_large() {
-        let texts = |lengths: &[usize]| lengths.iter().map(|&n| vec![0; n]).collect::<Vec<_>>();
-        assert_eq!(n_together(&texts(&[10, 20])), 2);
-        assert_eq!(n_together(&texts(&[BATCH_TOKENS + 1, 1])), 1);
-        assert_eq!(n_together(&texts(&[BATCH_TOKENS - 1, 1, 1])), 2);
-        assert_eq!(n_together(&texts(&[1; BATCH_TEXTS + 1])), BATCH_TEXTS);
-    }
-
-    #[test]
-    fn what_stands_around_a_text_stays() {
-        assert_eq!(truncated(&[101, 1, 2, 3, 4, 102], &[1, 2, 3, 4], 4), [101, 1, 2, 102]);
-        assert_eq!(truncated(&[101, 1, 2, 3], &[1, 2, 3], 2), [101, 1]);
-        assert_eq!(truncated(&[1, 2, 3, 102], &[1, 2, 3], 2), [1, 102]);
     }
 }

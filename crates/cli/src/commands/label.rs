@@ -48,6 +48,9 @@ const CRITERION: &str = "better";
 /// How far from a half the mean preference must be to matter.
 const MARGIN: f64 = 0.1;
 
+/// How many lines of an input are shown.
+const LONGEST_INPUT: usize = 12;
+
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
     let mut store = args
         .database
@@ -67,7 +70,8 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
     let mut sitting = Sitting::new(answers, arms, &labels, seed);
     while let (Some((left, right)), Some(places)) = (sitting.now(), sitting.places()) {
         let (done, more) = sitting.progress();
-        show(left, right, done, more, terminal)?;
+        let about = about(&design, &left.input);
+        show(left, right, &about, (done, more), terminal)?;
         match key(terminal)? {
             Key::Quit => break,
             Key::Skip => sitting.skip(),
@@ -147,6 +151,19 @@ fn answers(store: &Store, id: &str, design: &Value) -> anyhow::Result<(Vec<Sampl
     Ok((ids, answers))
 }
 
+/// What an input says, field by field: nobody can judge a summary without what it summarises. The
+/// prompts are not shown, since they would tell the variants apart.
+fn about(design: &Value, name: &str) -> String {
+    let inputs = design["inputs"].as_array();
+    let input = inputs.into_iter().flatten().find(|input| input["name"] == name);
+    let fields = input.and_then(|input| input["fields"].as_object());
+    let lines = fields.into_iter().flatten().map(|(field, value)| match value {
+        Value::String(text) => format!("{field}: {text}"),
+        other => format!("{field}: {other}"),
+    });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 fn read(file: &Path) -> anyhow::Result<Vec<Label>> {
     match std::fs::read_to_string(file) {
         Ok(text) if text.trim().is_empty() => Ok(Vec::new()),
@@ -197,15 +214,22 @@ fn record(
 fn show(
     left: &Shown,
     right: &Shown,
-    done: usize,
-    more: usize,
+    about: &str,
+    (done, more): (usize, usize),
     terminal: &Terminal,
 ) -> anyhow::Result<()> {
-    let column = (text::columns().unwrap_or(100).saturating_sub(3) / 2).max(20);
+    let columns = text::columns().unwrap_or(100);
+    let column = (columns.saturating_sub(3) / 2).max(20);
     let (left_lines, right_lines) = (wrapped(&left.text, column), wrapped(&right.text, column));
     let mut page = String::new();
     let title = format!("{} of {}: {}", done + 1, done + more, text::line(&left.input));
     writeln!(page, "\n{}\n", terminal.bold(&title))?;
+    let about = wrapped(about, columns.max(20));
+    about.iter().take(LONGEST_INPUT).try_for_each(|line| writeln!(page, "{line}"))?;
+    if about.len() > LONGEST_INPUT {
+        writeln!(page, "… and {} lines more", about.len() - LONGEST_INPUT)?;
+    }
+    writeln!(page)?;
     writeln!(page, "{} │ {}", terminal.bold(&text::left("1", column)), terminal.bold("2"))?;
     for row in 0..left_lines.len().max(right_lines.len()) {
         let of = |lines: &[String]| lines.get(row).cloned().unwrap_or_default();
@@ -290,6 +314,16 @@ mod tests {
             assert!(!line.contains('\u{1b}'));
         }
         assert_eq!(wrapped("one two three", 8), ["one two", "three"]);
+    }
+
+    #[test]
+    fn an_input_is_shown_by_its_fields() {
+        let design = serde_json::json!({"inputs": [
+            {"name": "1", "group": 0, "fields": {"text": "Buy milk.", "n": 3}},
+            {"name": "2", "group": 1, "fields": {}},
+        ]});
+        assert_eq!(about(&design, "1"), "text: Buy milk.\nn: 3");
+        assert_eq!((about(&design, "2"), about(&design, "x")), (String::new(), String::new()));
     }
 
     #[test]

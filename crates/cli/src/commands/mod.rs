@@ -17,6 +17,7 @@ mod pull;
 mod quantize;
 mod rm;
 mod run;
+mod serve;
 mod show;
 mod sql;
 mod train;
@@ -49,6 +50,7 @@ commands! {
     Chat => chat,
     Embed => embed,
     Train => train,
+    Serve => serve,
     Try => r#try,
     Corpus => corpus,
     Plan => plan,

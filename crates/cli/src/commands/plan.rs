@@ -312,10 +312,8 @@ fn show(
         lines.push(("data", data(run.tokens, bytes)));
     }
     let per_token = prefixed(shape.training_operations());
-    lines.push((
-        "operations",
-        format!("{:.2e} FLOPs ({per_token}FLOPs a token)", run.operations()),
-    ));
+    lines
+        .push(("operations", format!("{:.2e} FLOPs ({per_token}FLOPs a token)", run.operations())));
     let memory = Memory::of(&shape, args.batch, machine.precision);
     let room = machine.memory_bytes.map_or(String::new(), |bytes| {
         let fits = if memory.total() <= bytes { "" } else { ": not enough" };
@@ -350,9 +348,17 @@ fn show(
 }
 
 /// Sizes around the best for a number of operations.
-fn sizes(operations: f64, out: &mut impl std::io::Write, terminal: &Terminal) -> anyhow::Result<()> {
+fn sizes(
+    operations: f64,
+    out: &mut impl std::io::Write,
+    terminal: &Terminal,
+) -> anyhow::Result<()> {
     let best = CHINCHILLA.optimum(operations);
-    writeln!(out, "\n{}", terminal.bold("sizes for these operations     tokens  a parameter   loss"))?;
+    writeln!(
+        out,
+        "\n{}",
+        terminal.bold("sizes for these operations     tokens  a parameter   loss")
+    )?;
     for factor in [0.25, 0.5, 1.0, 2.0, 4.0] {
         let at = CHINCHILLA.at(factor * best.parameters, operations);
         let loss = at.loss - best.loss;
@@ -373,6 +379,10 @@ fn sizes(operations: f64, out: &mut impl std::io::Write, terminal: &Terminal) ->
 fn data(tokens: f64, bytes: u64) -> String {
     let there = bytes as f64 / BYTES_PER_TOKEN;
     let epochs = tokens / there;
+    if epochs > 1000.0 {
+        let (bytes, there) = (units::bytes(bytes), units::count(there as u64));
+        return format!("the corpus has {bytes}, about {there} tokens: far too little");
+    }
     let verdict = if epochs > MOST_EPOCHS {
         ": more than 4 times is of little use; more text is needed"
     } else {
@@ -389,8 +399,8 @@ fn data(tokens: f64, bytes: u64) -> String {
 fn prefixed(x: f64) -> String {
     let prefixes = ["", "k", "M", "G", "T", "P", "E"];
     let i = ((x.max(1.0).log10() / 3.0).floor() as usize).min(prefixes.len() - 1);
-    format!("{:.3} {}", x / 10f64.powi(3 * i as i32), prefixes[i])
-        .replacen(".000", "", 1)
+    let digits = format!("{:.3}", x / 10f64.powi(3 * i as i32));
+    format!("{} {}", digits.trim_end_matches('0').trim_end_matches('.'), prefixes[i])
 }
 
 fn duration(seconds: f64) -> String {
@@ -411,7 +421,7 @@ fn money(dollars: f64) -> String {
     let digits = format!("{dollars:.0}");
     let mut out = String::new();
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -422,7 +432,8 @@ fn money(dollars: f64) -> String {
 fn list(terminal: &Terminal) -> anyhow::Result<()> {
     let mut out = terminal.out();
     for device in DEVICES {
-        let price = device.price.map_or(String::new(), |price| format!("  about ${price:.2} an hour"));
+        let price =
+            device.price.map_or(String::new(), |price| format!("  about ${price:.2} an hour"));
         writeln!(
             out,
             "{}{}  {}FLOP/s  {}{price}",
@@ -459,9 +470,12 @@ mod tests {
 
     #[test]
     fn numbers_are_short() {
-        assert_eq!((prefixed(312e12), prefixed(3.49e9)), ("312 T".into(), "3.490 G".into()));
+        assert_eq!((prefixed(312e12), prefixed(3.49e9)), ("312 T".into(), "3.49 G".into()));
         assert_eq!((money(35_481.6), money(3.5)), ("35,482".into(), "3.50".into()));
-        assert_eq!((duration(90.0), duration(1_209_600.0)), ("90 seconds".into(), "14.0 days".into()));
+        assert_eq!(
+            (duration(90.0), duration(1_209_600.0)),
+            ("90 seconds".into(), "14.0 days".into())
+        );
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::machine;
 use crate::printer::Printer;
 use crate::session::{
     Answer, ConstraintArgs, ConstraintText, Identity, Measured, Message, ModelArgs, SamplingArgs,
-    Session, Timings, Unwatched, explain_refusal, finish_name, generate,
+    Session, Timings, Unwatched, explain_refusal, generate,
 };
 use crate::terminal::Terminal;
 
@@ -305,7 +305,7 @@ fn report<'r>(
         model: &session.identity,
         sample: answer.sample,
         text: &answer.text,
-        finish_reason: finish_name(&answer.finish),
+        finish_reason: answer.finish.name(),
         error: match &answer.finish {
             Finish::Failed(reason) => Some(reason),
             _ => None,

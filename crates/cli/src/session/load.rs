@@ -1,6 +1,6 @@
 //! From what a person calls a model to weights that are ready to run.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -59,8 +59,47 @@ impl Loaded {
         terminal: &Terminal,
     ) -> anyhow::Result<Self> {
         let (identity, files, start) = find(reference, terminal)?;
+        Self::load((identity, &files, start), pool, isa, options)
+    }
+
+    /// Loads a model that is in the cache.
+    ///
+    /// # Errors
+    /// If it cannot be read or run.
+    pub(crate) fn of_cache(
+        model: &mynah_hub::Model,
+        pool: &mut Pool,
+        isa: Isa,
+        options: LoadOptions,
+    ) -> anyhow::Result<Self> {
+        let start = Instant::now();
+        let files = models::open(model)?;
+        Self::load((identity(model), &files, start), pool, isa, options)
+    }
+
+    /// Loads a file or folder where it is.
+    ///
+    /// # Errors
+    /// If it cannot be read or run.
+    pub(crate) fn of_path(
+        path: &Path,
+        pool: &mut Pool,
+        isa: Isa,
+        options: LoadOptions,
+    ) -> anyhow::Result<Self> {
+        let start = Instant::now();
+        let files = mynah_hub::open(path)?;
+        Self::load((Identity::of_path(path), &files, start), pool, isa, options)
+    }
+
+    fn load(
+        (identity, files, start): (Identity, &ModelFiles, Instant),
+        pool: &mut Pool,
+        isa: Isa,
+        options: LoadOptions,
+    ) -> anyhow::Result<Self> {
         let mut load = || {
-            let (mut checkpoint, mut tokenizer) = checkpoint::read(&files)?;
+            let (mut checkpoint, mut tokenizer) = checkpoint::read(files)?;
             // The tokenizer has its own form of these by now: tens of megabytes of a large one.
             for key in VOCABULARY {
                 checkpoint.metadata.remove(key);
@@ -96,27 +135,38 @@ fn find(
         Found::Path(path) => {
             let start = Instant::now();
             let files = mynah_hub::open(&path)?;
-            let name = path.file_stem().unwrap_or(path.as_os_str());
-            let name = name.to_string_lossy().into_owned();
-            Ok((Identity { name, sha256: None, path }, files, start))
+            Ok((Identity::of_path(&path), files, start))
         }
         Found::Reference(reference) => {
             let (model, _) = models::pull(&hub, &reference, false, false, terminal)?;
             let start = Instant::now();
             let files = models::open(&model)?;
-            let manifest = &model.manifest;
-            let is_weights = |name: &str| match &manifest.main {
-                Some(main) => name == main,
-                None => name.ends_with(".safetensors"),
-            };
-            let weights = manifest.files.iter().find(|file| is_weights(&file.name));
-            let identity = Identity {
-                name: manifest.name.clone(),
-                sha256: weights.map(|file| file.sha256.to_string()),
-                path: model.path(),
-            };
-            Ok((identity, files, start))
+            Ok((identity(&model), files, start))
         }
+    }
+}
+
+impl Identity {
+    /// That of a file or folder that nobody fetched.
+    pub(crate) fn of_path(path: &Path) -> Self {
+        let name = path.file_stem().unwrap_or(path.as_os_str());
+        let name = name.to_string_lossy().into_owned();
+        Self { name, sha256: None, path: path.to_owned() }
+    }
+}
+
+/// That of a model of the cache.
+fn identity(model: &mynah_hub::Model) -> Identity {
+    let manifest = &model.manifest;
+    let is_weights = |name: &str| match &manifest.main {
+        Some(main) => name == main,
+        None => name.ends_with(".safetensors"),
+    };
+    let weights = manifest.files.iter().find(|file| is_weights(&file.name));
+    Identity {
+        name: manifest.name.clone(),
+        sha256: weights.map(|file| file.sha256.to_string()),
+        path: model.path(),
     }
 }
 

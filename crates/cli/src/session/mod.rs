@@ -21,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use mynah_engine::{DraftModel, Engine, EngineOptions, Finish, PromptLookup, RequestError};
+use mynah_engine::{DraftModel, Engine, EngineOptions, PromptLookup, RequestError};
 use mynah_kernels::{CacheFormat, Isa, PAGE, Pool};
 use mynah_model::forward::{Adapter, KvCache, LoadOptions, Model};
 use mynah_model::gguf;
@@ -253,17 +253,4 @@ pub(crate) fn explain_refusal<T>(result: anyhow::Result<T>, remedy: &str) -> any
     let is_too_long =
         |error: &anyhow::Error| matches!(error.downcast_ref(), Some(RequestError::TooLong { .. }));
     if result.as_ref().is_err_and(is_too_long) { result.hint(remedy) } else { result }
-}
-
-/// The name of an end in `--json`.
-pub(crate) fn finish_name(finish: &Finish) -> &'static str {
-    match finish {
-        Finish::Stop => "stop",
-        Finish::StopString(_) => "stop_string",
-        Finish::Length => "length",
-        Finish::Context => "context",
-        Finish::CacheFull => "cache_full",
-        Finish::Cancelled => "cancelled",
-        Finish::Failed(_) => "failed",
-    }
 }

@@ -85,7 +85,7 @@ impl SamplingArgs {
         recommended: &Metadata,
         tokenizer: &Tokenizer,
     ) -> Result<SamplingParams, Misuse> {
-        let mut params = self.over(with_recommended(recommended));
+        let mut params = self.over(SamplingParams::recommended(recommended));
         for text in &self.logit_bias {
             let (token, bias) = read_bias(text, tokenizer)?;
             params.logit_bias.insert(token, bias);
@@ -126,20 +126,6 @@ fn set<T: Copy>(field: &mut T, given: Option<T>) {
     if let Some(value) = given {
         *field = value;
     }
-}
-
-/// The usual parameters, with what the model's file recommends in their place. A recommendation
-/// that makes no sense is passed over: the file is not the person's mistake.
-fn with_recommended(metadata: &Metadata) -> SamplingParams {
-    let usual = SamplingParams::default();
-    let mut params = usual.clone();
-    let number = |key| metadata.optional_f32(key).ok().flatten();
-    set(&mut params.temperature, number("general.sampling.temp"));
-    set(&mut params.top_p, number("general.sampling.top_p"));
-    set(&mut params.min_p, number("general.sampling.min_p"));
-    set(&mut params.repetition_penalty, number("general.sampling.penalty_repeat"));
-    set(&mut params.top_k, metadata.optional_size("general.sampling.top_k").ok().flatten());
-    if params.validate().is_ok() { params } else { usual }
 }
 
 /// A seed that nobody chose: short enough to be typed again.

@@ -169,13 +169,7 @@ impl Text {
 
     /// Writes `id` for every `pair` of a word, from its beginning on. `changed` hears of each pair
     /// of neighbours that went (-1) or came (+1), and how often the word occurs.
-    fn merge(
-        &mut self,
-        word: u32,
-        pair: Pair,
-        id: u32,
-        mut changed: impl FnMut(Pair, i64, i64),
-    ) {
+    fn merge(&mut self, word: u32, pair: Pair, id: u32, mut changed: impl FnMut(Pair, i64, i64)) {
         let word = &mut self.words[word as usize];
         let tokens = &mut self.tokens[word.start..word.start + word.len as usize];
         // Tokens before `written` are done; those from `read` on are as they were.

@@ -67,7 +67,8 @@ pub struct BpeOptions {
     pub min_frequency: u64,
     /// How many threads count words.
     pub n_threads: usize,
-    /// How much memory all counts together may take before they go to disk.
+    /// How much memory all counts together may take before they go to disk. Learning the merges then
+    /// takes up to about four times as much.
     pub memory_bytes: usize,
 }
 
@@ -132,9 +133,8 @@ where
     E: From<Error>,
 {
     check(options)?;
-    let splitter = Splitter::new(options.pattern.regex()).map_err(|error| Error::Options {
-        problem: error.to_string(),
-    })?;
+    let splitter = Splitter::new(options.pattern.regex())
+        .map_err(|error| Error::Options { problem: error.to_string() })?;
     let (words, counted) = count::count(texts, &splitter, options)?;
     let (tokens, merges) = merge::learn(words, options);
     let (special, pattern) = (options.special.clone(), options.pattern);
@@ -168,8 +168,8 @@ fn check(options: &BpeOptions) -> Result<(), Error> {
     }
     let mut names: Vec<&str> = options.special.iter().map(String::as_str).collect();
     names.sort_unstable();
-    if let Some(twice) = names.windows(2).find(|pair| pair[0] == pair[1]) {
-        return problem(format!("the special token {:?} is named twice", twice[0]));
+    if let Some(&[twice, _]) = names.array_windows().find(|[a, b]| a == b) {
+        return problem(format!("the special token {twice:?} is named twice"));
     }
     // One character of the alphabet would be a byte's token and a special one at once.
     if let Some(short) = names.iter().find(|name| name.chars().count() < 2) {

@@ -7,7 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Seek as _, Write as _};
+use std::io::{self, BufRead as _, BufReader, BufWriter, Read, Seek as _, Write as _};
 
 use super::count::Words;
 use crate::Error;
@@ -84,7 +84,7 @@ fn each_sum(
     runs: Vec<Run>,
     mut take: impl FnMut(&str, u64) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let mut readers = runs.into_iter().map(Reader::new).collect::<Result<Vec<_>, _>>()?;
+    let mut readers: Vec<Reader> = runs.into_iter().map(Reader::new).collect();
     let mut heads = BinaryHeap::new();
     for (i, reader) in readers.iter_mut().enumerate() {
         heads.extend(reader.next()?.map(|(word, count)| Reverse((word, i, count))));
@@ -127,13 +127,13 @@ impl Writer {
 struct Reader(BufReader<File>);
 
 impl Reader {
-    fn new(run: Run) -> Result<Self, Error> {
-        Ok(Self(BufReader::with_capacity(1 << 16, run.0)))
+    fn new(run: Run) -> Self {
+        Self(BufReader::with_capacity(1 << 16, run.0))
     }
 
     fn next(&mut self) -> Result<Option<(String, u64)>, Error> {
         let mut head = [0; 12];
-        if self.0.fill().map_err(fault)? {
+        if self.0.fill_buf().map_err(fault)?.is_empty() {
             return Ok(None);
         }
         self.0.read_exact(&mut head).map_err(fault)?;
@@ -144,17 +144,6 @@ impl Reader {
         self.0.read_exact(&mut word).map_err(fault)?;
         let word = String::from_utf8(word).map_err(|error| fault(io::Error::other(error)))?;
         Ok(Some((word, count)))
-    }
-}
-
-/// Whether a reader has come to its end.
-trait Fill {
-    fn fill(&mut self) -> io::Result<bool>;
-}
-
-impl Fill for BufReader<File> {
-    fn fill(&mut self) -> io::Result<bool> {
-        Ok(io::BufRead::fill_buf(self)?.is_empty())
     }
 }
 

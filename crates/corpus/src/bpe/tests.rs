@@ -21,7 +21,7 @@ fn the_most_frequent_pair_becomes_a_token() {
          widest widest";
     let bpe = train_on([text], &options(257 + 5)).unwrap();
     let names: Vec<String> = merges(&bpe).into_iter().map(|(a, b)| a + &b).collect();
-    assert_eq!(names, ["es", "est", "lo", "low", "Ġn"]);
+    assert_eq!(names, ["es", "est", "lo", "low", "ew"]);
     assert_eq!(bpe.n_vocab(), 262);
     assert_eq!((bpe.counted.words, bpe.counted.distinct), (16, 5));
 }
@@ -48,11 +48,13 @@ fn order_and_threads_change_nothing() {
 #[test]
 fn what_does_not_fit_into_memory_changes_nothing_while_it_fits_at_the_end() {
     let texts: Vec<String> = (0..3000).map(|i| format!("w{} v{} common", i % 700, i)).collect();
+    // Numbers are whole words in this pattern.
+    let options = |n_vocab| BpeOptions { pattern: Pattern::Gpt2, ..options(n_vocab) };
     let all = train_on(&texts, &options(500)).unwrap();
     // 1 MiB batches: every text on its own, so that tables are looked at often.
     let batches: Vec<String> = texts.chunks(100).map(|part| part.join(" ")).collect();
     let whole = train_on(&batches, &options(500)).unwrap();
-    let little = BpeOptions { memory_bytes: 250_000, n_threads: 1, ..options(500) };
+    let little = BpeOptions { memory_bytes: 250_000, ..options(500) };
     let spilled = train_on(&batches, &little).unwrap();
     assert!(spilled.counted.spills > 0);
     assert_eq!(spilled.counted.least_frequency, 1);
@@ -91,7 +93,7 @@ fn the_file_is_read_back_and_text_survives() {
     assert_eq!(tokenizer.decode(&ids), texts[0].as_bytes());
     assert!(!ids.contains(&0), "a special token's name in a text is text");
     assert_eq!(tokenizer.encode("<|endoftext|>", SpecialText::Parse), [0]);
-    assert_eq!(tokenizer.n_vocab(), 290);
+    assert_eq!(bpe.n_vocab(), 290);
 }
 
 /// What `dev/reference/bpe_cases.py` wrote: merges of Hugging Face's `tokenizers`.

@@ -52,7 +52,7 @@ impl Benchmarks {
     /// The words that a text shares with a benchmark, where they are first found.
     pub(super) fn shared<'t>(&self, words: &Words<'t>) -> Option<&'t str> {
         let at = words.ngrams(NGRAM).position(|ngram| self.ngrams.contains(&ngram))?;
-        let (start, end) = (words.words[at].start, words.words[at + NGRAM - 1].end);
+        let (start, end) = (words.places[at].start, words.places[at + NGRAM - 1].end);
         Some(&words.text[start..end])
     }
 }
@@ -64,7 +64,8 @@ mod tests {
     #[test]
     fn thirteen_words_in_a_row_are_found() {
         let mut benchmarks = Benchmarks::default();
-        benchmarks.add("Q: one two three four five six seven eight nine ten eleven twelve thirteen");
+        benchmarks
+            .add("Q: one two three four five six seven eight nine ten eleven twelve thirteen");
         let shared = |text| benchmarks.shared(&Words::new(text)).map(str::to_owned);
         let text = "He counted: One, two three four five six seven eight nine ten eleven twelve \
              THIRTEEN. Then he stopped.";

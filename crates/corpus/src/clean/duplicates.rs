@@ -30,7 +30,8 @@ pub(crate) fn find(corpus: &mut Corpus) -> Result<(), Error> {
 }
 
 fn find_equal(change: &Connection) -> rusqlite::Result<()> {
-    change.execute("delete from reasons where rule in ('exact-duplicate', 'near-duplicate')", [])?;
+    change
+        .execute("delete from reasons where rule in ('exact-duplicate', 'near-duplicate')", [])?;
     let sql = format!(
         "insert into reasons (document_id, rule, value, detail) \
          select d.id, 'exact-duplicate', 1, 'as document ' || first.id \

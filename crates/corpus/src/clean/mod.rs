@@ -176,7 +176,8 @@ impl Corpus {
     }
 
     fn set_languages(&self, languages: &[String]) -> Result<(), Error> {
-        if let Some(unknown) = languages.iter().find(|code| whatlang::Lang::from_code(*code).is_none())
+        if let Some(unknown) =
+            languages.iter().find(|code| whatlang::Lang::from_code(*code).is_none())
         {
             return Err(Error::Unknown {
                 what: "language",
@@ -274,7 +275,8 @@ fn keep(change: &Connection, looked: &Looked) -> rusqlite::Result<()> {
     for (rule, value, detail) in &looked.found.reasons {
         insert.execute(params![looked.id, rule, value, detail])?;
     }
-    let mut insert = change.prepare_cached("insert or ignore into edits values (?1, ?2, ?3, ?4)")?;
+    let mut insert =
+        change.prepare_cached("insert or ignore into edits values (?1, ?2, ?3, ?4)")?;
     for (rule, range) in &looked.found.edits {
         insert.execute(params![looked.id, rule, range.start as i64, range.len() as i64])?;
     }

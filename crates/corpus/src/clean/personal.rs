@@ -15,7 +15,9 @@ fn known(pattern: &str) -> Option<Regex> {
 }
 
 static EMAIL: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    known(r"(?i)\b[a-z0-9][a-z0-9._%+-]{0,63}@(?:[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?\.)+[a-z]{2,24}\b")
+    known(
+        r"(?i)\b[a-z0-9][a-z0-9._%+-]{0,63}@(?:[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?\.)+[a-z]{2,24}\b",
+    )
 });
 
 /// With the country's number; in the forms of North America, where the separators tell it from
@@ -84,7 +86,8 @@ fn stands_alone(text: &str, range: std::ops::Range<usize>) -> bool {
     let mut after = text[range.end..].chars();
     let next = after.next();
     // A decimal number or an identifier goes on.
-    let goes_on = matches!(next, Some('-' | '.')) && after.next().is_some_and(|c| c.is_ascii_digit());
+    let goes_on =
+        matches!(next, Some('-' | '.')) && after.next().is_some_and(|c| c.is_ascii_digit());
     !before.is_some_and(|c| touches(c) || matches!(c, '.' | '-' | '_' | '/'))
         && !next.is_some_and(touches)
         && !goes_on
@@ -105,7 +108,9 @@ fn is_card(text: &str) -> bool {
             (_, doubled) => doubled,
         })
         .sum();
-    (13..=19).contains(&digits.len()) && sum % 10 == 0 && digits.iter().any(|d| *d != digits[0])
+    (13..=19).contains(&digits.len())
+        && sum.is_multiple_of(10)
+        && digits.iter().any(|d| *d != digits[0])
 }
 
 #[cfg(test)]
@@ -121,7 +126,11 @@ mod tests {
     #[test]
     fn personal_data_is_found() {
         for (text, rule, expected) in [
-            ("Write to a.person+x@mail.example.org.", "personal-email", "a.person+x@mail.example.org"),
+            (
+                "Write to a.person+x@mail.example.org.",
+                "personal-email",
+                "a.person+x@mail.example.org",
+            ),
             ("Call +49 30 901820 now", "personal-phone", "+49 30 901820"),
             ("call (212) 555-0123!", "personal-phone", "(212) 555-0123"),
             ("call 212-555-0123", "personal-phone", "212-555-0123"),

@@ -74,7 +74,7 @@ impl Corpus {
         });
         let [documents, alone, bytes, places] = counts.doing(doing, &path)?;
         let sql = if is_edit {
-            "select document_id, min(start), min(length), count(*) || ' places' from edits \
+            "select document_id, min(start), min(length), count(*) || case count(*) when 1 then ' place' else ' places' end from edits \
              where rule = ?1 group by document_id order by document_id limit ?2"
         } else {
             "select document_id, 0, 0, detail from reasons where rule = ?1 order by document_id \

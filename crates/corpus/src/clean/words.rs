@@ -10,7 +10,8 @@ use crate::hash;
 /// A text cut up.
 pub(crate) struct Words<'t> {
     pub(crate) text: &'t str,
-    pub(crate) words: Vec<Range<usize>>,
+    /// Where each word lies.
+    pub(crate) places: Vec<Range<usize>>,
     /// Hashes of the words in small letters, without punctuation around them.
     pub(crate) hashes: Vec<u64>,
     /// Whether most letters are of a script without spaces.
@@ -34,8 +35,7 @@ pub(crate) fn ends_sentence(c: char) -> bool {
 pub(crate) fn is_sentence_end(line: &str) -> bool {
     let line = line.trim_end();
     let bare = line.trim_end_matches(['"', '\'', '”', '’', '»', '」', '』', '）', ')']);
-    bare.chars().next_back().is_some_and(ends_sentence)
-        || line.ends_with(['"', '”', '」', '』'])
+    bare.chars().next_back().is_some_and(ends_sentence) || line.ends_with(['"', '”', '」', '』'])
 }
 
 impl<'t> Words<'t> {
@@ -71,15 +71,15 @@ impl<'t> Words<'t> {
             }
         };
         let hashes = words.iter().map(hash).collect();
-        Self { text, words, hashes, is_spaceless: 2 * n_spaceless > n_letters }
+        Self { text, places: words, hashes, is_spaceless: 2 * n_spaceless > n_letters }
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.words.len()
+        self.places.len()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &'t str> {
-        self.words.iter().map(|range| &self.text[range.clone()])
+        self.places.iter().map(|range| &self.text[range.clone()])
     }
 
     /// A hash for each `n` words in a row.

@@ -4,21 +4,19 @@
 //! then, in one transaction, into the tables, together with how far each file has been read. An
 //! interrupted add leaves a source that is not complete; the same add goes on from there.
 
-use std::fs::File;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use rusqlite::{OptionalExtension as _, Transaction, params};
-use sha2::{Digest as _, Sha256};
+use rusqlite::{OptionalExtension as _, params};
 
 use super::Corpus;
+use super::rows::{Progress, Row, last_block, write};
+use super::sums::{combined, place_of, sum_of, sum_of_file};
 use crate::Error;
 use crate::error::Doing as _;
-use crate::hash::hexadecimal;
 use crate::licence;
 use crate::optout::{Excluded, OptOuts};
-use crate::shard::{Block, ShardWriter};
+use crate::shard::ShardWriter;
 use crate::source::{self, Kind, Record, Settings};
 
 /// Texts are gathered up to this size before they are written.
@@ -96,6 +94,9 @@ impl Corpus {
         watch: &mut dyn FnMut(&Added) -> bool,
     ) -> Result<Added, Error> {
         let licence = add.licence.map(licence::checked).transpose()?;
+        // The folder that a file lies in must have a name.
+        let path = std::path::absolute(add.path).doing("find", add.path)?;
+        let add = &Add { path: &path, ..add.clone() };
         let files = source::files(add.path)?;
         let root = source::root(add.path);
         let found = match licence {
@@ -139,7 +140,9 @@ impl Corpus {
             )
         };
         if let Some((id, is_complete)) = found {
-            if is_complete && self.sum_of_files(id)? != sum_of(files, &source::root(add.path))? {
+            if is_complete
+                && self.sum_of_files(id)? != Some(sum_of(files, &source::root(add.path))?)
+            {
                 return Err(Error::Options {
                     problem: format!(
                         "{} was added before and has changed since; remove it first",
@@ -192,49 +195,6 @@ impl Corpus {
     }
 }
 
-/// The sum of a source: of its only file's bytes, or of the sums and names of several.
-fn sum_of(files: &[PathBuf], root: &Path) -> Result<Option<String>, Error> {
-    let mut sums = Vec::new();
-    for path in files {
-        sums.push((place_of(path, root), sum_of_file(path)?.0));
-    }
-    Ok(combined(&sums))
-}
-
-fn combined(sums: &[(String, String)]) -> Option<String> {
-    match sums {
-        [(_, sum)] => Some(sum.clone()),
-        sums => {
-            let mut all = Sha256::new();
-            for (place, sum) in sums {
-                all.update(format!("{sum}  {place}\n"));
-            }
-            Some(hexadecimal(&all.finalize()))
-        }
-    }
-}
-
-/// The sum of a file's bytes, and how many they are.
-fn sum_of_file(path: &Path) -> Result<(String, u64), Error> {
-    let mut file = File::open(path).doing("read", path)?;
-    let (mut sum, mut bytes) = (Sha256::new(), 0);
-    let mut buffer = vec![0; 1 << 18];
-    loop {
-        match file.read(&mut buffer).doing("read", path)? {
-            0 => return Ok((hexadecimal(&sum.finalize()), bytes)),
-            n => {
-                sum.update(&buffer[..n]);
-                bytes += n as u64;
-            }
-        }
-    }
-}
-
-/// A file's name in its source.
-fn place_of(path: &Path, root: &Path) -> String {
-    path.strip_prefix(root).unwrap_or(path).to_string_lossy().replace('\\', "/")
-}
-
 /// An add under way.
 struct Adding<'a> {
     corpus: &'a mut Corpus,
@@ -252,26 +212,6 @@ struct Adding<'a> {
     sums: Vec<(String, String)>,
     total_bytes: u64,
     added: Added,
-}
-
-/// A document that is not in the tables yet.
-struct Row {
-    place: String,
-    record: Record,
-    licence: Option<String>,
-    start: usize,
-    bytes: usize,
-    characters: usize,
-}
-
-/// How far a file has been read.
-struct Progress {
-    place: String,
-    bytes: u64,
-    records: u64,
-    sum: String,
-    /// Whether all of it is read.
-    is_read: bool,
 }
 
 impl<'a> Adding<'a> {
@@ -381,11 +321,8 @@ impl<'a> Adding<'a> {
         let licence = record.licence.clone().or(licence.map(str::to_owned));
         let opt_out = record.opt_out.clone().map(|evidence| ("reservation", evidence));
         let excluded = || {
-            let by = self.add.excluded.matches(
-                record.author.as_deref(),
-                record.url.as_deref(),
-                &place,
-            );
+            let by =
+                self.add.excluded.matches(record.author.as_deref(), record.url.as_deref(), &place);
             by.map(|entry| ("excluded", format!("the list of excluded says {entry:?}")))
         };
         if let Some((reason, evidence)) = opt_out.or_else(excluded) {
@@ -440,83 +377,4 @@ impl<'a> Adding<'a> {
             .doing("complete a source", &self.corpus.database())?;
         Ok(self.added)
     }
-}
-
-/// The last block of a source.
-fn last_block(corpus: &Corpus, source: i64) -> Result<Option<Block>, Error> {
-    let row = corpus.connection.query_row(
-        "select b.shard, b.offset, b.stored_bytes, b.bytes from documents d join blocks b \
-         on b.id = d.block_id where d.source_id = ?1 order by b.id desc limit 1",
-        [source],
-        |row| {
-            Ok(Block {
-                shard: row.get(0)?,
-                offset: row.get::<_, i64>(1)? as u64,
-                stored_bytes: row.get::<_, i64>(2)? as u64,
-                bytes: row.get::<_, i64>(3)? as u64,
-            })
-        },
-    );
-    row.optional().doing("look for a block", &corpus.database())
-}
-
-fn write(
-    change: &Transaction<'_>,
-    source: i64,
-    (block, rows): (Option<Block>, &[Row]),
-    refused: &[(String, &'static str, String)],
-    read: &[Progress],
-) -> rusqlite::Result<()> {
-    if let Some(block) = block {
-        change
-            .prepare_cached(
-                "insert into blocks (shard, offset, stored_bytes, bytes) values (?1, ?2, ?3, ?4)",
-            )?
-            .execute(params![
-                block.shard,
-                block.offset as i64,
-                block.stored_bytes as i64,
-                block.bytes as i64
-            ])?;
-        let block_id = change.last_insert_rowid();
-        let mut insert = change.prepare_cached(
-            "insert into documents (source_id, place, title, author, url, licence, block_id, \
-             start, bytes, characters) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-        )?;
-        for row in rows {
-            insert.execute(params![
-                source,
-                row.place,
-                row.record.title,
-                row.record.author,
-                row.record.url,
-                row.licence,
-                block_id,
-                row.start as i64,
-                row.bytes as i64,
-                row.characters as i64
-            ])?;
-        }
-    }
-    let mut insert = change.prepare_cached(
-        "insert into refused (source_id, place, reason, evidence) values (?1, ?2, ?3, ?4)",
-    )?;
-    for (place, reason, evidence) in refused {
-        insert.execute(params![source, place, reason, evidence])?;
-    }
-    let mut insert = change.prepare_cached(
-        "insert into files (source_id, path, sha256, bytes, records, is_read) \
-             values (?1, ?2, ?3, ?4, ?5, ?6) on conflict do update set records = ?5, is_read = ?6",
-    )?;
-    for file in read {
-        insert.execute(params![
-            source,
-            file.place,
-            file.sum,
-            file.bytes as i64,
-            file.records as i64,
-            file.is_read
-        ])?;
-    }
-    Ok(())
 }

@@ -103,7 +103,9 @@ fn create(connection: &Connection) -> rusqlite::Result<()> {
 fn check(connection: &Connection, path: &Path) -> Result<(), Error> {
     let reason = match version(connection).doing("open the tables", path)? {
         (APPLICATION_ID, VERSION) => return Ok(()),
-        (APPLICATION_ID, newer) => format!("its tables are of version {newer}, made by a newer mynah"),
+        (APPLICATION_ID, newer) => {
+            format!("its tables are of version {newer}, made by a newer mynah")
+        }
         _ => "it is the file of another program".to_owned(),
     };
     Err(Error::NotACorpus { path: path.to_owned(), reason })

@@ -66,15 +66,19 @@ fn write(report: &Report, page: &mut String) -> std::fmt::Result {
     table(
         page,
         &["", "documents", "bytes", "characters"],
-        [("all", all), ("used", used), ("kept apart: no known licence", apart), ("left out by a rule", left_out)]
-            .iter()
-            .map(|(name, amount)| amount_row(name, amount)),
+        [
+            ("all", all),
+            ("used", used),
+            ("kept apart: no known licence", apart),
+            ("left out by a rule", left_out),
+        ]
+        .iter()
+        .map(|(name, amount)| amount_row(name, amount)),
     )?;
     sources(report, page)?;
-    for (title, shares) in [
-        ("Licences", &report.stats.licences),
-        ("Languages", &report.stats.languages),
-    ] {
+    for (title, shares) in
+        [("Licences", &report.stats.licences), ("Languages", &report.stats.languages)]
+    {
         writeln!(page, "<section><h2>{title}</h2>")?;
         table(page, &["", "documents", "bytes", "share"], shares.iter().map(share_row))?;
         writeln!(page, "</section>")?;
@@ -121,7 +125,15 @@ fn sources(report: &Report, page: &mut String) -> std::fmt::Result {
         ]
     });
     let names = [
-        "", "documents", "bytes", "licence", "known from", "language", "origin", "added", "SHA-256",
+        "",
+        "documents",
+        "bytes",
+        "licence",
+        "known from",
+        "language",
+        "origin",
+        "added",
+        "SHA-256",
     ];
     table(page, &names, rows)?;
     writeln!(page, "</section>")
@@ -189,9 +201,8 @@ fn table(
     names: &[&str],
     rows: impl Iterator<Item = Vec<String>>,
 ) -> std::fmt::Result {
-    let is_number = |name: &str| {
-        matches!(name, "documents" | "bytes" | "characters" | "share" | "alone")
-    };
+    let is_number =
+        |name: &str| matches!(name, "documents" | "bytes" | "characters" | "share" | "alone");
     let class = |i: usize| if is_number(names[i]) { " class=\"n\"" } else { "" };
     let label = names.first().copied().filter(|name| !name.is_empty()).unwrap_or("table");
     writeln!(
@@ -221,7 +232,7 @@ fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
@@ -232,10 +243,10 @@ fn count(n: u64) -> String {
 /// Bytes in the unit that suits them.
 fn megabytes(bytes: u64) -> String {
     match bytes {
-        0..1000 => format!("{bytes} B"),
-        1000..1_000_000 => format!("{:.1} kB", bytes as f64 / 1e3),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", bytes as f64 / 1e6),
-        _ => format!("{:.2} GB", bytes as f64 / 1e9),
+        0..1000 => format!("{bytes}\u{a0}B"),
+        1000..1_000_000 => format!("{:.1}\u{a0}kB", bytes as f64 / 1e3),
+        1_000_000..1_000_000_000 => format!("{:.1}\u{a0}MB", bytes as f64 / 1e6),
+        _ => format!("{:.2}\u{a0}GB", bytes as f64 / 1e9),
     }
 }
 
@@ -245,7 +256,10 @@ mod tests {
 
     #[test]
     fn numbers_are_readable() {
-        assert_eq!((count(0), count(999), count(1_234_567)), ("0".into(), "999".into(), "1,234,567".into()));
-        assert_eq!((megabytes(12), megabytes(1_500)), ("12 B".into(), "1.5 kB".into()));
+        assert_eq!(
+            (count(0), count(999), count(1_234_567)),
+            ("0".into(), "999".into(), "1,234,567".into())
+        );
+        assert_eq!((megabytes(12), megabytes(1_500)), ("12\u{a0}B".into(), "1.5\u{a0}kB".into()));
     }
 }

@@ -27,11 +27,7 @@ pub(super) fn is_code(end: &str, name: &str) -> bool {
     ENDS.contains(&end) || NAMES.contains(&name)
 }
 
-pub(super) fn read(
-    path: &Path,
-    from: &mut dyn BufRead,
-    sink: &mut Sink<'_>,
-) -> Result<(), Error> {
+pub(super) fn read(path: &Path, from: &mut dyn BufRead, sink: &mut Sink<'_>) -> Result<(), Error> {
     let text = whole(path, from)?;
     let n_lines = text.lines().count().max(1);
     if text.chars().count() / n_lines > LONGEST_MEAN_LINE {

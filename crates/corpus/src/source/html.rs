@@ -1,105 +1,61 @@
-//! Pages: the article in them without menus and advertisements, and what they say about themselves.
+//! Pages: what is written in them without menus and advertisements, and what they say about
+//! themselves.
 //!
-//! The article is found as a browser's reader view finds it. A page in which there is none gives all
-//! of its text but menus, headers and footers.
+//! A page is cut into tags and text by the rules of HTML (html5ever); no tree is built. Where there
+//! is an `<article>` or `<main>`, its text is the page's; otherwise all text is that does not stand
+//! in menus, headers, footers, forms and asides.
 
+mod extract;
+
+use std::collections::HashMap;
 use std::io::BufRead;
 use std::path::Path;
 
-use dom_query::Document;
-use dom_smoothie::{Config, Readability, TextMode};
-
 use super::{Record, Sink, whole};
 use crate::{Error, licence};
+use extract::{Page, extract};
 
-/// A page with more elements is none that somebody wrote.
-const MOST_ELEMENTS: usize = 200_000;
-/// What is no text of a page.
-const BESIDE: &str = "script, style, noscript, template, nav, header, footer, aside, form, svg";
-
-pub(super) fn read(
-    path: &Path,
-    from: &mut dyn BufRead,
-    sink: &mut Sink<'_>,
-) -> Result<(), Error> {
+pub(super) fn read(path: &Path, from: &mut dyn BufRead, sink: &mut Sink<'_>) -> Result<(), Error> {
     sink(page(&whole(path, from)?))
 }
 
 /// The text of a page and what it says about itself.
 fn page(html: &str) -> Record {
-    let document = Document::from(html);
-    let meta = |name: &str| {
-        let selector = format!("meta[name=\"{name}\" i], meta[property=\"{name}\" i]");
-        let content = document.try_select(&selector)?.attr("content")?;
-        Some(content.trim().to_owned()).filter(|content| !content.is_empty())
-    };
-    let link = |relation: &str| {
-        let selector = format!("link[rel~=\"{relation}\"], a[rel~=\"{relation}\"]");
-        Some(document.try_select(&selector)?.attr("href")?.to_string())
-    };
-    let record = Record {
+    let mut page = extract(html, true);
+    if page.is_cut {
+        // What stands beside the text was never closed: better too much than nothing.
+        page = extract(html, false);
+    }
+    let Page { text, title, meta, links, .. } = page;
+    let meta_of = |name: &str| meta.get(name).filter(|content| !content.is_empty()).cloned();
+    let link = |relation: &str| links.get(relation).cloned();
+    Record {
         place: None,
-        text: String::new(),
-        title: Some(document.select("title").text().trim().to_owned()).filter(|t| !t.is_empty()),
-        author: meta("author"),
-        url: link("canonical").or_else(|| meta("og:url")),
+        text,
+        title: Some(title).filter(|title| !title.is_empty()),
+        author: meta_of("author"),
+        url: link("canonical").or_else(|| meta_of("og:url")),
         licence: link("license").and_then(|href| licence::stated(&href)),
         opt_out: opt_out(&meta),
-    };
-    let text = article(html).unwrap_or_else(|| body(&document));
-    Record { text, ..record }
+    }
 }
 
 /// What in the page says that it is not to be used for training.
 ///
 /// Sources: the TDM Reservation Protocol (W3C Community Group, final report of 2024), section 5.2;
 /// the values `noai` and `noml` of the robots meta element, as DeviantArt introduced them in 2022.
-fn opt_out(meta: &dyn Fn(&str) -> Option<String>) -> Option<String> {
-    if meta("tdm-reservation").is_some_and(|value| value == "1") {
+fn opt_out(meta: &HashMap<String, String>) -> Option<String> {
+    if meta.get("tdm-reservation").is_some_and(|value| value == "1") {
         return Some("the page's meta element tdm-reservation".to_owned());
     }
-    let robots = meta("robots")?.to_ascii_lowercase();
+    let robots = meta.get("robots")?.to_ascii_lowercase();
     let word = robots.split([',', ' ']).find(|word| matches!(*word, "noai" | "noml"))?;
     Some(format!("the page's meta element robots: {word}"))
 }
 
-/// The article as a reader view finds it.
-fn article(html: &str) -> Option<String> {
-    let config = Config {
-        max_elements_to_parse: MOST_ELEMENTS,
-        text_mode: TextMode::Formatted,
-        ..Config::default()
-    };
-    let article = Readability::new(html, None, Some(config)).ok()?.parse().ok()?;
-    let text = tidy(&article.text_content);
-    (!text.is_empty()).then_some(text)
-}
-
-/// All text of a page but what stands beside it.
-fn body(document: &Document) -> String {
-    document.select(BESIDE).remove();
-    tidy(&document.select("body").formatted_text())
-}
-
 /// The text of a chapter of a book, in which everything is text.
 pub(super) fn chapter(html: &str) -> String {
-    let document = Document::from(html);
-    document.select("script, style, head").remove();
-    tidy(&document.formatted_text())
-}
-
-/// Without spaces at the ends of lines and more than one empty line in a row.
-fn tidy(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut n_empty = 0;
-    for line in text.lines().map(str::trim_end) {
-        n_empty = if line.is_empty() { n_empty + 1 } else { 0 };
-        if n_empty < 2 && !(line.is_empty() && out.is_empty()) {
-            out.push_str(line);
-            out.push('\n');
-        }
-    }
-    out.trim_end().to_owned()
+    extract(html, false).text
 }
 
 #[cfg(test)]

@@ -57,7 +57,6 @@ pub(super) fn read(
     });
     let mut reader = serde_json::Deserializer::from_reader(from);
     let read = reader.deserialize_any(Records(&take, settings.fields)).and_then(|()| reader.end());
-    drop(take);
     match (fault.into_inner(), read) {
         (Some(error), _) => Err(error),
         (None, Err(error)) => Err(Error::Format {
@@ -97,7 +96,8 @@ impl<'de, F: FnMut(&Value, &str) -> Result<(), ()>> Visitor<'de> for Records<'_,
         }
         let mut take = self.0.borrow_mut();
         // Records by name, and no record itself.
-        let is_text = |name: &str| TEXT_FIELDS.contains(&name) || self.1.iter().any(|it| it == name);
+        let is_text =
+            |name: &str| TEXT_FIELDS.contains(&name) || self.1.iter().any(|it| it == name);
         let is_named = !record.is_empty() && record.values().all(Value::is_object);
         if !is_named || record.keys().any(|name| is_text(name)) {
             return take(&Value::Object(record), "").map_err(|()| stop());

@@ -32,7 +32,7 @@ impl Packing {
         match self {
             Self::None => name,
             // The archive in a .tgz has no name of its own.
-            Self::Gzip if name.ends_with(".tgz") => name,
+            Self::Gzip if name.rsplit_once('.').is_some_and(|(_, end)| end == "tgz") => name,
             Self::Gzip | Self::Zstandard => name.rsplit_once('.').map_or(name, |(inner, _)| inner),
         }
     }

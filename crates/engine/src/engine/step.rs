@@ -67,9 +67,8 @@ impl Engine {
         if n_answering <= self.options.max_speculating {
             self.guess();
         }
-        let mut room =
-            if n_answering > 0 { self.options.prompt_rows } else { self.options.max_rows };
-        let mut begun: HashSet<(Prefix, [u32; PAGE])> = HashSet::new();
+        let room = if n_answering > 0 { self.options.prompt_rows } else { self.options.max_rows };
+        self.share_rows(room);
         // Those that answer first, so that what is left of a full cache goes to them.
         for pass in [true, false] {
             let mut i = 0;
@@ -78,18 +77,9 @@ impl Engine {
                     i += 1;
                     continue;
                 }
-                let n = if pass {
-                    1 + self.running[i].guesses.len()
-                } else {
-                    self.prompt_rows(i, &mut begun).min(room)
-                };
-                self.running[i].n_rows = n;
-                let up_to = self.running[i].computed + n;
+                let up_to = self.running[i].computed + self.running[i].n_rows;
                 // If it made room for the others itself, what came after it moved up.
                 if let Some(place) = self.make_room(i, up_to) {
-                    if !pass {
-                        room -= n;
-                    }
                     i = place + 1;
                 }
             }
@@ -97,14 +87,34 @@ impl Engine {
         self.lay_out_rows();
     }
 
-    /// How many rows of its prompt sequence `i` wants to compute: none if another computes the same
-    /// page in this step, which it will then find in the cache.
-    fn prompt_rows(&mut self, i: usize, begun: &mut HashSet<(Prefix, [u32; PAGE])>) -> usize {
-        let sequence = &mut self.running[i];
-        self.counts.prompt_cached += sequence.find_prefix(&mut self.pages) as u64;
-        match sequence.next_page() {
-            Some(page) if !begun.insert(page) => 0,
-            _ => sequence.n_missing(),
+    /// Says how many rows each sequence gets: those that answer what they need, and prompts share
+    /// `room`. Prompts with the least left come first, so that a short one does not wait for a long
+    /// one to be read; but a quarter is the oldest's, so that it goes on whatever comes after it.
+    fn share_rows(&mut self, mut room: usize) {
+        let mut reading = Vec::new();
+        for (i, sequence) in self.running.iter_mut().enumerate() {
+            if sequence.n_missing() == 1 {
+                sequence.n_rows = 1 + sequence.guesses.len();
+                continue;
+            }
+            self.counts.prompt_cached += sequence.find_prefix(&mut self.pages) as u64;
+            sequence.n_rows = 0;
+            reading.push(i);
+        }
+        let oldest = reading.iter().copied().min_by_key(|&i| self.running[i].age);
+        reading.sort_unstable_by_key(|&i| (self.running[i].n_missing(), self.running[i].age));
+        // A page that several prompts have in common is computed once; the others find it then.
+        let mut begun: HashSet<(Prefix, [u32; PAGE])> = HashSet::new();
+        let turns = oldest.map(|i| (i, room.div_ceil(4))).into_iter();
+        for (i, most) in turns.chain(reading.into_iter().map(|i| (i, usize::MAX))) {
+            let sequence = &mut self.running[i];
+            let n = (sequence.n_missing() - sequence.n_rows).min(room).min(most);
+            let is_first = sequence.n_rows == 0;
+            let page = sequence.next_page().filter(|_| is_first && n > 0);
+            if page.is_none_or(|page| begun.insert(page)) {
+                sequence.n_rows += n;
+                room -= n;
+            }
         }
     }
 

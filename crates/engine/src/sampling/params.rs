@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use mynah_model::checkpoint::Metadata;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use super::SamplingError;
 
@@ -124,6 +126,40 @@ impl SamplingParams {
             seed: 0,
             logprobs: None,
         }
+    }
+
+    /// The default, with what a model's file recommends in its place. A recommendation that makes
+    /// no sense is passed over: the file is not the person's mistake.
+    pub fn recommended(metadata: &Metadata) -> Self {
+        let mut params = Self::default();
+        let number = |key| metadata.optional_f32(key).ok().flatten();
+        let fields = [
+            (&mut params.temperature, "general.sampling.temp"),
+            (&mut params.top_p, "general.sampling.top_p"),
+            (&mut params.min_p, "general.sampling.min_p"),
+            (&mut params.repetition_penalty, "general.sampling.penalty_repeat"),
+        ];
+        for (field, key) in fields {
+            *field = number(key).unwrap_or(*field);
+        }
+        let top_k = metadata.optional_size("general.sampling.top_k").ok().flatten();
+        params.top_k = top_k.unwrap_or(params.top_k);
+        if params.validate().is_ok() { params } else { Self::default() }
+    }
+
+    /// What the same answer can be drawn with: temperature, seed, and what is not the default.
+    pub fn told(&self) -> Map<String, Value> {
+        let fields = |params: &Self| -> Map<String, Value> {
+            // By way of text, in which an f32 has no more digits than it needs.
+            let text = serde_json::to_string(params).unwrap_or_default();
+            serde_json::from_str(&text).unwrap_or_default()
+        };
+        let usual = fields(&Self::default());
+        let mut told = fields(self);
+        let is_told = |name: &str| matches!(name, "temperature" | "seed");
+        told.retain(|name, value| is_told(name) || usual.get(name) != Some(value));
+        told.remove("logprobs");
+        told
     }
 
     /// Checks every field against its range.

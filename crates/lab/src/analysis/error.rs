@@ -23,8 +23,8 @@ pub enum Error {
     /// Looking early needs bounds, and the scale has none.
     #[error("looking early needs a scale with both bounds")]
     Unbounded,
-    /// No input was answered by both arms.
-    #[error("no input was answered by both arm {treatment} and arm {control}")]
+    /// No input has the answers of both arms.
+    #[error("no input has all answers of both variants")]
     NoPairs {
         /// The arm in question.
         treatment: usize,

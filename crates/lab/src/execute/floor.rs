@@ -34,6 +34,8 @@ pub(super) struct Floor<'r> {
     pub(super) resumed: usize,
     pub(super) failures: usize,
     pub(super) cost: f64,
+    /// What the dearest request cost.
+    dearest: f64,
     ended: Option<Ended>,
     pub(super) error: Option<ExecuteError>,
 }
@@ -85,6 +87,7 @@ impl<'r> Floor<'r> {
             resumed: 0,
             failures: 0,
             cost: 0.0,
+            dearest: 0.0,
             ended: None,
             error: None,
         }
@@ -199,12 +202,26 @@ impl<'r> Floor<'r> {
         self.company.observer.tally(&tally);
     }
 
-    /// Whether the samples that are out may cost what is left.
+    fn spend(&mut self, cost: f64) {
+        self.cost += cost;
+        self.dearest = self.dearest.max(cost);
+    }
+
+    /// Requests that are neither answered nor given up.
+    fn out(&self) -> usize {
+        self.asked - self.drawn - self.failures
+    }
+
+    /// Whether the samples that are out, and one more, may cost more than what is left: as much as
+    /// the dearest so far, each.
     fn is_spent(&self) -> bool {
         let Some(most) = self.experiment.budget.cost else { return false };
-        let each = self.cost / self.drawn.max(1) as f64;
-        let out = self.asked - self.drawn - self.failures;
-        self.cost + each * (out + 1) as f64 > most
+        self.cost + self.dearest * (self.out() + 1) as f64 > most
+    }
+
+    /// Whether what an answer costs is to be learned from the request that is out, before more are.
+    fn is_learning_the_price(&self) -> bool {
+        self.experiment.budget.cost.is_some() && self.drawn == 0 && self.out() > 0
     }
 }
 
@@ -240,6 +257,9 @@ impl Desk for Floor<'_> {
             self.ended = Some(Ended::Budget);
             return None;
         }
+        if self.is_learning_the_price() {
+            return None;
+        }
         while self.samples.get(self.next)?.is_some() {
             self.next += 1;
         }
@@ -252,7 +272,7 @@ impl Desk for Floor<'_> {
 
     fn answered(&mut self, id: usize, answer: Answer) -> Result<(), RespondError> {
         self.drawn += 1;
-        self.cost += answer.cost.unwrap_or(0.0);
+        self.spend(answer.cost.unwrap_or(0.0));
         self.tokens += answer.tokens.unwrap_or(0);
         let prompt = self.prompt(&self.cells[id].clone());
         // Kept before it is checked: a check that fails must not cost the sample.
@@ -268,8 +288,9 @@ impl Desk for Floor<'_> {
         Ok(())
     }
 
-    fn failed(&mut self, id: usize, reason: &str) -> Result<(), RespondError> {
+    fn failed(&mut self, id: usize, reason: &str, cost: f64) -> Result<(), RespondError> {
         self.failures += 1;
+        self.spend(cost);
         self.inputs.given_up.insert(self.cells[id].input);
         self.look();
         self.tell();

@@ -136,6 +136,24 @@ fn the_budget_is_spent_on_whole_inputs() {
 }
 
 #[test]
+fn no_more_is_spent_than_the_cap() {
+    let mut draft = draft(10, 5);
+    draft.budget.cost = Some(0.455);
+    let experiment = draft.build().unwrap();
+    // The first three requests fail, and cost what the others do.
+    let answer = |request: &Request| match request.id {
+        0..3 => Err("the reply broke off".to_owned()),
+        _ => Ok("yes".to_owned()),
+    };
+    let (tools, observer, journal) = (&mut NoTools, &mut Unobserved, &mut Unkept);
+    let mut script = Script::new(7, answer).paid(0.01);
+    let results = execute(&experiment, &mut script, Company { journal, tools, observer }).unwrap();
+    assert_eq!((results.samples.len(), results.failures), (42, 3));
+    assert!((results.cost - 0.45).abs() < 1e-9, "{}", results.cost);
+    assert_eq!(results.ended, Ended::Budget);
+}
+
+#[test]
 fn few_failures_are_left_out_and_many_end_the_run() {
     let failing = |every: usize| {
         move |request: &Request| {

@@ -201,7 +201,11 @@ impl Experiment {
             inputs: self.inputs.len(),
             paraphrases: self.n_wordings(),
             repeats: self.repeats,
-            inputs_per_block: SAMPLES_PER_BLOCK.div_ceil(per_input.max(1)),
+            inputs_per_block: match self.budget.cost {
+                // Money may run out at any sample, and half an input says nothing.
+                Some(_) => 1,
+                None => SAMPLES_PER_BLOCK.div_ceil(per_input.max(1)),
+            },
         }
     }
 

@@ -3,6 +3,7 @@
 //! Nothing here knows what kind of terminal it is; texts from models and files are made harmless.
 
 mod forest;
+mod judges;
 pub(crate) mod numbers;
 mod outlook;
 pub(crate) mod sentence;
@@ -10,6 +11,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use judges::judge_notes;
 pub use outlook::outlook_text;
 pub use sentence::sentence;
 
@@ -71,6 +73,7 @@ fn notes(results: &Results, model: &ModelResults) -> Vec<String> {
     if model.failures > 0 {
         notes.push(format!("{} requests were not answered.", model.failures));
     }
+    notes.extend(judge_notes(results, model));
     let Some(finding) = model.findings.first() else { return notes };
     let sides = experiment.sides();
     if let Some(family) = &finding.family {

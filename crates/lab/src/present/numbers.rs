@@ -37,6 +37,11 @@ fn number(value: f64) -> String {
     }
 }
 
+/// A share of one, or an agreement from -1 to 1, with three decimals.
+pub(super) fn share(value: f64) -> String {
+    format!("{value:.3}").replace('-', "−")
+}
+
 /// A count with its noun.
 pub(super) fn count(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }

@@ -6,6 +6,7 @@ use super::escape;
 use super::svg::{self, Line};
 use crate::analysis::Comparison;
 use crate::outcome::Scale;
+use crate::present::judge_notes;
 use crate::present::numbers::{difference, percent_or_number, unit};
 use crate::present::sentence::verdict_word;
 use crate::results::{Finding, ModelResults, Results};
@@ -86,39 +87,7 @@ pub(super) fn notes(
         }
         notes.extend(finding.model.iter().flat_map(|model| model.words.clone()));
     }
-    for judged in &model.judged {
-        let check = &results.experiment.checks[judged.check].name;
-        let share = |value: Option<f64>| value.map_or("unknown".to_owned(), svg::number);
-        let mut note = format!(
-            "{check}: the judge was asked {} times; its agreement with itself (Krippendorff's alpha) is {}",
-            judged.asked,
-            share(judged.reliability.agreement)
-        );
-        if let Some(first) = judged.reliability.first_preferred {
-            note += &format!("; it preferred what stood first in {:.0} %", 100.0 * first);
-        }
-        if judged.unclear > 0 {
-            note += &format!("; {} of its answers held no verdict", judged.unclear);
-        }
-        notes.push(note);
-        for one in &judged.calibrated {
-            let arm = &results.experiment.arms[one.arm].name;
-            let judged = svg::number(one.judged);
-            notes.push(match one.corrected {
-                Some((estimate, low, high)) => format!(
-                    "{check}, {arm}: {judged} by the judge; corrected by {} labels {} ({} to {})",
-                    one.labelled,
-                    svg::number(estimate),
-                    svg::number(low),
-                    svg::number(high)
-                ),
-                None => format!(
-                    "{check}, {arm}: {} labels are too few to correct the judge",
-                    one.labelled
-                ),
-            });
-        }
-    }
+    notes.extend(judge_notes(results, model));
     if model.failures > 0 {
         notes.push(format!("{} requests were not answered", model.failures));
     }

@@ -140,7 +140,7 @@ impl Local<'_> {
                 // A prompt that is too long is the fault of its input, not of the others.
                 Err(error) => {
                     for request in requests {
-                        desk.failed(request.id, &error.to_string())?;
+                        desk.failed(request.id, &error.to_string(), 0.0)?;
                     }
                     continue;
                 }
@@ -200,9 +200,11 @@ impl Flight {
             mynah_engine::Finish::Stop | mynah_engine::Finish::StopString(_) => Finish::Stop,
             mynah_engine::Finish::Length | mynah_engine::Finish::Context => Finish::Length,
             mynah_engine::Finish::CacheFull => {
-                return desk.failed(growing.place, "memory for the cache is used up");
+                return desk.failed(growing.place, "memory for the cache is used up", 0.0);
             }
-            mynah_engine::Finish::Failed(reason) => return desk.failed(growing.place, &reason),
+            mynah_engine::Finish::Failed(reason) => {
+                return desk.failed(growing.place, &reason, 0.0);
+            }
             mynah_engine::Finish::Cancelled => return Ok(()),
         };
         let answer = Answer {

@@ -78,7 +78,7 @@ pub struct Answer {
     pub prompt_tokens: Option<u64>,
     /// Tokens of the answer, where the responder counts them.
     pub tokens: Option<u64>,
-    /// What the answer cost, in US dollars, where a price is known.
+    /// What the answer cost, in US dollars, where a price is known; tries that failed included.
     pub cost: Option<f64>,
     /// What the responder says it is, if it says so with each answer (`system_fingerprint`).
     pub fingerprint: Option<String>,
@@ -104,11 +104,12 @@ pub trait Desk {
     /// If it cannot be kept; the responder stops with this error.
     fn answered(&mut self, id: usize, answer: Answer) -> Result<(), RespondError>;
 
-    /// Learns that a request could not be answered, though others may be.
+    /// Learns that a request could not be answered, though others may be, and what it may have cost
+    /// nevertheless, in US dollars.
     ///
     /// # Errors
     /// If too many could not; the responder stops with this error.
-    fn failed(&mut self, id: usize, reason: &str) -> Result<(), RespondError>;
+    fn failed(&mut self, id: usize, reason: &str, cost: f64) -> Result<(), RespondError>;
 
     /// Whether requests in flight are to be dropped. Asked often.
     fn is_stopped(&mut self) -> bool;

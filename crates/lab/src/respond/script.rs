@@ -9,12 +9,19 @@ use super::{Answer, Desk, Finish, Identity, Request, RespondError, Responder, Sa
 pub struct Script<F> {
     width: usize,
     answer: F,
+    cost: Option<f64>,
 }
 
 impl<F: FnMut(&Request) -> Result<String, String>> Script<F> {
     /// A responder with so many requests in flight.
     pub fn new(width: usize, answer: F) -> Self {
-        Self { width: width.max(1), answer }
+        Self { width: width.max(1), answer, cost: None }
+    }
+
+    /// The same, paid: every request costs so many US dollars, answered or not.
+    #[must_use]
+    pub fn paid(self, cost: f64) -> Self {
+        Self { cost: Some(cost), ..self }
     }
 }
 
@@ -40,8 +47,11 @@ impl<F: FnMut(&Request) -> Result<String, String>> Responder for Script<F> {
                 return Ok(());
             }
             match (self.answer)(&request) {
-                Ok(text) => desk.answered(request.id, whole(text, sampling))?,
-                Err(reason) => desk.failed(request.id, &reason)?,
+                Ok(text) => {
+                    let answer = Answer { cost: self.cost, ..whole(text, sampling) };
+                    desk.answered(request.id, answer)?;
+                }
+                Err(reason) => desk.failed(request.id, &reason, self.cost.unwrap_or(0.0))?,
             }
         }
     }

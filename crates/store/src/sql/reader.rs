@@ -160,6 +160,24 @@ impl Reader {
         }
     }
 
+    /// The names of a question's parameters, without their colons, each once.
+    ///
+    /// # Errors
+    /// If SQLite does not understand it, or it would do more than read.
+    pub fn parameters(&self, sql: &str) -> Result<Vec<String>, SqlError> {
+        let mut batch = Batch::new(&self.connection, sql);
+        let mut names = Vec::new();
+        while let Some(statement) = batch.next().map_err(|error| SqlError::new(sql, error))? {
+            for index in 1..=statement.parameter_count() {
+                let name = bare(statement.parameter_name(index).unwrap_or("?")).to_owned();
+                if !names.contains(&name) {
+                    names.push(name);
+                }
+            }
+        }
+        Ok(names)
+    }
+
     /// The rows of a statement; no error if they are too large for `room`.
     fn rows(
         &self,
@@ -223,6 +241,11 @@ fn define_functions(connection: &Connection, now: String) -> rusqlite::Result<()
     })
 }
 
+/// The name of a parameter without the mark before it.
+fn bare(name: &str) -> &str {
+    name.trim_start_matches([':', '@', '$'])
+}
+
 /// Gives every parameter its value. A value that is written as a number is one.
 fn bind(
     statement: &mut Statement<'_>,
@@ -231,8 +254,7 @@ fn bind(
 ) -> Result<(), SqlError> {
     for index in 1..=statement.parameter_count() {
         let name = statement.parameter_name(index).unwrap_or("?").to_owned();
-        let bare = name.trim_start_matches([':', '@', '$']);
-        let Some(i) = parameters.iter().position(|(given, _)| given == bare) else {
+        let Some(i) = parameters.iter().position(|(given, _)| given == bare(&name)) else {
             return Err(SqlError::Unbound { name });
         };
         used[i] = true;

@@ -21,8 +21,7 @@ pub struct Law {
 /// approach 3) contradicts the paper's other approaches; Besiroglu et al. 2024, "Chinchilla Scaling:
 /// A replication attempt", found why and gives these. Loss is in nats a token of Chinchilla's own
 /// data and vocabulary: differences carry over to other texts better than values do.
-pub const CHINCHILLA: Law =
-    Law { e: 1.8172, a: 482.01, b: 2085.43, alpha: 0.3478, beta: 0.3658 };
+pub const CHINCHILLA: Law = Law { e: 1.8172, a: 482.01, b: 2085.43, alpha: 0.3478, beta: 0.3658 };
 
 /// A size and what it is trained on.
 #[derive(Clone, Copy, Debug, PartialEq)]

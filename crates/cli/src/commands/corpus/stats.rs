@@ -63,8 +63,8 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
 fn tokens(corpus: &Corpus, path: &PathBuf) -> anyhow::Result<u64> {
     let json = std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
     let files = HuggingFaceFiles { tokenizer: &json, ..HuggingFaceFiles::default() };
-    let tokenizer = Tokenizer::from_tokenizer_json(&files)
-        .with_context(|| path.display().to_string())?;
+    let tokenizer =
+        Tokenizer::from_tokenizer_json(&files).with_context(|| path.display().to_string())?;
     let mut n = 0;
     for document in corpus.documents(0) {
         n += tokenizer.encode(&document?.text, SpecialText::AsText).len() as u64 + 1;

@@ -19,7 +19,7 @@ use mynah_lab::respond::Responder;
 use mynah_lab::results::{Ended, ModelResults, Results};
 use mynah_store::Store;
 
-use crate::failure::{Hint as _, Interrupted, Misuse, Unmet};
+use crate::failure::{self, Hint as _, Interrupted, Misuse, Unmet};
 use crate::terminal::Terminal;
 
 pub(crate) use args::Args;
@@ -42,6 +42,11 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
     }
     let mut store = args.store()?;
     let results = investigate(args, experiment, store.as_mut(), terminal)?;
+    if let Some(store) = &store
+        && let Err(error) = keep_report(store.path(), &results)
+    {
+        failure::warn(&error.context("the report was not kept"), terminal);
+    }
     finish(args, &results, terminal)
 }
 
@@ -135,12 +140,28 @@ fn plan(
     Ok(out.flush()?)
 }
 
-/// Writes a page to the file that was asked for, if any; it appears only when whole.
+/// Writes a page to the file that was asked for, if any.
 fn write_page(
     args: &Args,
     write: &dyn Fn(&mut dyn std::io::Write) -> std::io::Result<()>,
 ) -> anyhow::Result<()> {
-    let Some(path) = &args.report else { return Ok(()) };
+    args.report.as_ref().map_or(Ok(()), |path| write_whole(path, write))
+}
+
+/// Keeps the report beside the store, where the page of `mynah serve` finds it by the design; that of
+/// an earlier run of the same design is replaced.
+fn keep_report(store: &Path, results: &Results) -> anyhow::Result<()> {
+    let folder = store.with_file_name("reports");
+    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let path = folder.join(format!("{}.html", results.design));
+    write_whole(&path, &|out| report::write(results, out))
+}
+
+/// Writes a file that appears under its name only when whole.
+fn write_whole(
+    path: &Path,
+    write: &dyn Fn(&mut dyn std::io::Write) -> std::io::Result<()>,
+) -> anyhow::Result<()> {
     let cannot = || format!("cannot write {}", path.display());
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let file = tempfile::Builder::new().tempfile_in(folder.unwrap_or(Path::new(".")));

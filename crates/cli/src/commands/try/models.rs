@@ -1,9 +1,5 @@
 //! Who answers: models of this machine, or an endpoint.
 
-use std::fs;
-use std::path::Path;
-
-use anyhow::Context as _;
 use mynah_lab::design::schedule;
 use mynah_lab::experiment::Experiment;
 use mynah_lab::respond::endpoint::{Endpoint, Patience, Price, Secret, Settings, estimate};
@@ -12,6 +8,7 @@ use mynah_lab::respond::{Identity, Local, Prompt, Responder};
 use super::args::Args;
 use crate::environment;
 use crate::failure::{Hint as _, Misuse};
+use crate::key;
 use crate::session::{CacheFormatArg, Message, ModelArgs, SamplingArgs, Session};
 use crate::terminal::Terminal;
 
@@ -37,7 +34,7 @@ impl<'a> Models<'a> {
         }
         let key = match (&args.endpoint, &args.key_file) {
             (None, _) => None,
-            (Some(_), Some(file)) => Some(read_key(file)?),
+            (Some(_), Some(file)) => Some(Secret::new(&key::read(file)?)),
             (Some(_), None) => environment::api_key().map(|key| Secret::new(&key)),
         };
         Ok(Self { args, names, key })
@@ -147,27 +144,4 @@ impl Size {
         let longest = longest.unwrap_or(Prompt { system: None, user: String::new() });
         Self { longest, max_tokens }
     }
-}
-
-/// Reads a key from a file that nobody else may read.
-fn read_key(path: &Path) -> anyhow::Result<Secret> {
-    let facts = fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?;
-    if is_open_to_others(&facts) {
-        return Err(Misuse(format!("others may read the key in {}", path.display())))
-            .hint(format!("chmod 600 {}", path.display()));
-    }
-    let text =
-        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(Secret::new(&text))
-}
-
-#[cfg(unix)]
-fn is_open_to_others(facts: &fs::Metadata) -> bool {
-    use std::os::unix::fs::PermissionsExt as _;
-    facts.permissions().mode() & 0o077 != 0
-}
-
-#[cfg(not(unix))]
-fn is_open_to_others(_: &fs::Metadata) -> bool {
-    false
 }

@@ -105,7 +105,7 @@ impl Desk for Questions {
         Ok(())
     }
 
-    fn failed(&mut self, _: usize, reason: &str) -> Result<(), RespondError> {
+    fn failed(&mut self, _: usize, reason: &str, _: f64) -> Result<(), RespondError> {
         Err(RespondError::Responder(reason.to_owned()))
     }
 

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use url::{Host, Url};
 
-use super::{Answer, Desk, Identity, Request, RespondError, Responder, Sampling};
+use super::{Answer, Desk, Identity, Prompt, Request, RespondError, Responder, Sampling};
 use crate::experiment::Experiment;
 use call::{Call, CallError};
 
@@ -118,6 +118,13 @@ pub struct Endpoint {
     pause: Box<Pause>,
 }
 
+/// A request that was given up.
+struct Failure {
+    error: CallError,
+    /// What its tries may have cost, in US dollars.
+    cost: f64,
+}
+
 /// Waits, unless the flag is set meanwhile.
 type Pause = dyn Fn(Duration, &AtomicBool) + Send + Sync;
 
@@ -160,32 +167,40 @@ impl Endpoint {
         request: &Request,
         sampling: &Sampling,
         stop: &AtomicBool,
-    ) -> Result<Answer, CallError> {
+    ) -> Result<Answer, Failure> {
         let patience = self.settings.patience;
-        let mut wait = patience.wait;
+        let price = self.settings.price;
+        let most = price.map_or(0.0, |price| guess(&request.prompt, sampling, price));
+        let (mut wait, mut lost) = (patience.wait, 0.0);
         for attempt in 1.. {
             if stop.load(Ordering::Relaxed) {
-                return Err(CallError::Refused("it was stopped".to_owned()));
+                let error = CallError::Refused("it was stopped".to_owned());
+                return Err(Failure { error, cost: lost });
             }
             let (reason, asked_wait) = match self.call.make(request, sampling) {
                 Ok(mut answer) => {
                     let tokens = answer.prompt_tokens.zip(answer.tokens);
-                    let price = self.settings.price;
-                    answer.cost =
-                        price.zip(tokens).map(|(price, (prompt, own))| price.of(prompt, own));
+                    answer.cost = price.map(|price| {
+                        lost + tokens.map_or(most, |(prompt, own)| price.of(prompt, own))
+                    });
                     return Ok(answer);
                 }
-                Err(CallError::Passing { reason, wait }) => (reason, wait),
-                Err(other) => return Err(other),
+                Err(CallError::Passing { reason, wait, may_cost }) => {
+                    lost += if may_cost { most } else { 0.0 };
+                    (reason, wait)
+                }
+                Err(error) => return Err(Failure { error, cost: lost }),
             };
             let next = asked_wait.unwrap_or(wait);
             if attempt >= patience.tries || next > patience.longest {
-                return Err(CallError::Refused(format!("{reason} ({attempt} tries)")));
+                let error = CallError::Refused(format!("{reason} ({attempt} tries)"));
+                return Err(Failure { error, cost: lost });
             }
             (self.pause)(next, stop);
             wait = (wait * 2).min(patience.longest);
         }
-        Err(CallError::Refused("it was never asked".to_owned()))
+        let error = CallError::Refused("it was never asked".to_owned());
+        Err(Failure { error, cost: lost })
     }
 }
 
@@ -230,7 +245,7 @@ impl Responder for Endpoint {
 fn serve(
     desk: &mut dyn Desk,
     ask: &mpsc::Sender<Request>,
-    told: &mpsc::Receiver<(usize, Result<Answer, CallError>)>,
+    told: &mpsc::Receiver<(usize, Result<Answer, Failure>)>,
     width: usize,
     gap: Option<Duration>,
 ) -> Result<(), RespondError> {
@@ -260,10 +275,12 @@ fn serve(
         open -= 1;
         match answer {
             Ok(answer) => desk.answered(id, answer)?,
-            Err(CallError::Fatal(reason)) => return Err(RespondError::Responder(reason)),
-            Err(CallError::Refused(reason) | CallError::Passing { reason, .. }) => {
-                desk.failed(id, &reason)?;
-            }
+            Err(Failure { error, cost }) => match error {
+                CallError::Fatal(reason) => return Err(RespondError::Responder(reason)),
+                CallError::Refused(reason) | CallError::Passing { reason, .. } => {
+                    desk.failed(id, &reason, cost)?;
+                }
+            },
         }
     }
 }
@@ -275,18 +292,22 @@ fn pause(wait: Duration, stop: &AtomicBool) {
     }
 }
 
-/// What an experiment is likely to cost at most, in US dollars: a token for each four characters of
-/// the prompts, and answers as long as they may be.
+/// What an answer is taken to cost before it is known, in US dollars: a token for each four bytes of
+/// the prompt, and an answer as long as it may be.
+fn guess(prompt: &Prompt, sampling: &Sampling, price: Price) -> f64 {
+    let bytes = prompt.user.len() + prompt.system.as_ref().map_or(0, String::len);
+    price.of(bytes as u64 / 4 + 8, sampling.max_tokens as u64)
+}
+
+/// What an experiment is likely to cost at most, in US dollars.
 pub fn estimate(experiment: &Experiment, price: Price) -> f64 {
     let mut cost = 0.0;
-    let mut lengths: HashMap<(usize, usize, usize), u64> = HashMap::new();
+    let mut costs: HashMap<(usize, usize, usize), f64> = HashMap::new();
     for cell in crate::design::schedule(&experiment.layout(), experiment.seed) {
-        let tokens = lengths.entry((cell.arm, cell.paraphrase, cell.input)).or_insert_with(|| {
-            let prompt = experiment.prompt(&cell);
-            let characters = prompt.user.len() + prompt.system.map_or(0, |system| system.len());
-            characters as u64 / 4 + 8
-        });
-        cost += price.of(*tokens, experiment.sampling.max_tokens as u64);
+        let prompt = (cell.arm, cell.paraphrase, cell.input);
+        cost += *costs
+            .entry(prompt)
+            .or_insert_with(|| guess(&experiment.prompt(&cell), &experiment.sampling, price));
     }
     match experiment.budget.samples {
         Some(most) => {

@@ -62,6 +62,8 @@ struct Asking {
     left: usize,
     answers: Vec<Answer>,
     failures: Vec<String>,
+    /// What failures may have cost.
+    lost: f64,
 }
 
 impl Desk for Asking {
@@ -76,8 +78,9 @@ impl Desk for Asking {
         Ok(())
     }
 
-    fn failed(&mut self, _: usize, reason: &str) -> Result<(), RespondError> {
+    fn failed(&mut self, _: usize, reason: &str, cost: f64) -> Result<(), RespondError> {
         self.failures.push(reason.to_owned());
+        self.lost += cost;
         Ok(())
     }
 
@@ -90,6 +93,7 @@ struct Asked {
     result: Result<(), RespondError>,
     answers: Vec<Answer>,
     failures: Vec<String>,
+    lost: f64,
     waits: Vec<Duration>,
     seen: Vec<String>,
 }
@@ -114,11 +118,11 @@ fn ask(replies: Vec<String>, n: usize, concurrency: usize) -> Asked {
     let pause = move |wait: Duration, _: &AtomicBool| noted.lock().unwrap().push(wait);
     let settings = Settings { concurrency, ..settings(url) };
     let mut endpoint = Endpoint::with_pause(settings, Box::new(pause)).unwrap();
-    let mut desk = Asking { left: n, answers: Vec::new(), failures: Vec::new() };
+    let mut desk = Asking { left: n, answers: Vec::new(), failures: Vec::new(), lost: 0.0 };
     let sampling = Sampling { max_tokens: 60, temperature: Some(0.5), ..Sampling::default() };
     let result = endpoint.respond(&sampling, &mut desk);
     let (waits, seen) = (waits.lock().unwrap().clone(), seen.lock().unwrap().clone());
-    Asked { result, answers: desk.answers, failures: desk.failures, waits, seen }
+    Asked { result, answers: desk.answers, failures: desk.failures, lost: desk.lost, waits, seen }
 }
 
 #[test]
@@ -157,6 +161,51 @@ fn garbage_and_broken_replies_are_tried_again_and_then_given_up() {
         asked.failures
     );
     assert_eq!(asked.waits.len(), 3);
+    // The server may have drawn an answer each time: 9 tokens of prompt and 60 of answer, but for
+    // what is no HTTP.
+    assert!(asked.lost >= 3.0 * (9.0 + 600.0) / 1e6, "{}", asked.lost);
+}
+
+#[test]
+fn a_server_may_say_when_in_a_date() {
+    let header = "date: Wed, 21 Oct 2026 07:28:00 GMT\r\n\
+                  retry-after: Wed, 21 Oct 2026 07:28:30 GMT\r\n";
+    let past = "date: Wed, 21 Oct 2026 07:28:00 GMT\r\n\
+                retry-after: Wed, 21 Oct 2026 07:27:00 GMT\r\n";
+    let busy = |header| reply("503 Service Unavailable", header, "");
+    let asked = ask(vec![busy(header), busy(past), good("Hi")], 1, 1);
+    asked.result.unwrap();
+    assert_eq!(asked.waits, [Duration::from_secs(30), Duration::ZERO]);
+    assert!((asked.answers[0].cost.unwrap() - 0.002).abs() < 1e-12, "a refusal costs nothing");
+}
+
+#[test]
+fn what_a_failed_try_may_have_cost_is_counted() {
+    let asked = ask(vec![reply("200 OK", "", "<html>"), good("Hi")], 1, 1);
+    asked.result.unwrap();
+    let cost = asked.answers[0].cost.unwrap();
+    assert!((cost - (0.002 + (9.0 + 600.0) / 1e6)).abs() < 1e-12, "{cost}");
+}
+
+#[test]
+fn an_answer_without_counts_is_taken_for_the_longest() {
+    let body = r#"{"choices": [{"message": {"content": "Hi"}}]}"#;
+    let asked = ask(vec![reply("200 OK", "", body)], 1, 1);
+    let cost = asked.answers[0].cost.unwrap();
+    assert!((cost - (9.0 + 600.0) / 1e6).abs() < 1e-12, "{cost}");
+}
+
+#[test]
+fn settings_that_not_all_endpoints_know_are_sent_when_they_are_set() {
+    let (url, seen) = server(vec![good("Hi")]);
+    let mut endpoint = Endpoint::new(settings(url)).unwrap();
+    let mut desk = Asking { left: 1, answers: Vec::new(), failures: Vec::new(), lost: 0.0 };
+    let sampling =
+        Sampling { top_k: Some(7), min_p: Some(0.25), max_tokens: 9, ..Sampling::default() };
+    endpoint.respond(&sampling, &mut desk).unwrap();
+    let seen = seen.lock().unwrap();
+    assert!(seen[0].contains("\"top_k\":7") && seen[0].contains("\"min_p\":0.25"), "{}", seen[0]);
+    assert!(!seen[0].contains("temperature") && !seen[0].contains("top_p"), "{}", seen[0]);
 }
 
 #[test]
@@ -178,6 +227,19 @@ fn a_redirect_is_not_followed() {
     let asked = ask(vec![reply("302 Found", "location: http://127.0.0.1:1/\r\n", "")], 1, 1);
     assert!(asked.failures[0].contains("302"), "{:?}", asked.failures);
     assert_eq!(asked.seen.len(), 1);
+}
+
+#[test]
+fn where_nobody_is_nobody_is_waited_for() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    drop(listener);
+    let mut endpoint = Endpoint::new(settings(url.clone())).unwrap();
+    let mut desk = Asking { left: 3, answers: Vec::new(), failures: Vec::new(), lost: 0.0 };
+    let sampling = Sampling { max_tokens: 9, ..Sampling::default() };
+    let error = endpoint.respond(&sampling, &mut desk).unwrap_err().to_string();
+    assert!(error.contains(&url) && error.contains("does not answer"), "{error}");
+    assert!(desk.failures.is_empty());
 }
 
 #[test]
