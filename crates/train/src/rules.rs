@@ -153,13 +153,15 @@ mod tests {
             .map(|flops| depth_for(&Settings::default(), &given, flops))
             .to_vec();
         assert!(depths.is_sorted(), "{depths:?}");
-        assert!(depths[0] <= 2 && depths[3] >= 6, "{depths:?}");
+        assert!(depths[0] <= 2 && depths[2] < depths[3] && depths[3] < depths[4], "{depths:?}");
         // Twenty tokens for each weight, as near as a whole depth comes.
-        let given = Given { depth: Some(depths[2]), ..given };
-        let config = complete(&Settings::default(), &given);
-        let weights = Layout::new(config.preset, &config.model).n_in_products() as f64;
-        let ratio = 1e14 / flops_per_token(&config) / weights;
-        assert!((8.0..50.0).contains(&ratio), "{ratio}");
+        for (depth, flops) in [(depths[2], 1e14), (depths[3], 1e16)] {
+            let given = Given { depth: Some(depth), ..given.clone() };
+            let config = complete(&Settings::default(), &given);
+            let weights = Layout::new(config.preset, &config.model).n_in_products() as f64;
+            let ratio = flops / flops_per_token(&config) / weights;
+            assert!((8.0..50.0).contains(&ratio), "{depth} {ratio}");
+        }
     }
 
     #[test]

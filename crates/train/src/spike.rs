@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// How many losses the mean is over, about.
-const MEMORY: f64 = 50.0;
+const MEMORY: f64 = 20.0;
 /// How many losses have to be known.
 const KNOWN: u64 = 50;
 /// How many standard deviations above the mean a loss must be, and at least how much.
@@ -16,6 +16,9 @@ const MOST_IN_A_ROW: u32 = 5;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Spikes {
     mean: f64,
+    last: f64,
+    /// Half the mean square of the change from one loss to the next: the variance of the noise,
+    /// without the loss's own fall.
     variance: f64,
     seen: u64,
     in_a_row: u32,
@@ -31,10 +34,13 @@ impl Spikes {
             return true;
         }
         self.in_a_row = 0;
+        let share = (1.0 / (self.seen + 1) as f64).max(1.0 / MEMORY);
+        if self.seen > 0 {
+            self.variance += share * ((loss - self.last).powi(2) / 2.0 - self.variance);
+        }
         self.seen += 1;
-        let share = (1.0 / self.seen as f64).max(1.0 / MEMORY);
         self.mean += share * above;
-        self.variance += share * (above * (loss - self.mean) - self.variance);
+        self.last = loss;
         false
     }
 }

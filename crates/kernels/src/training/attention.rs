@@ -239,9 +239,9 @@ pub fn attention_backward(
     let (rows, width) = (shape.starts.len(), shape.n_heads * shape.head_dim);
     assert!(given.out.len() == rows * width && given.by_out.len() == rows * width, "gradients");
     assert_eq!(given.log_sums.len(), rows * shape.n_heads, "length of the sums");
-    assert!(rows * into.stride <= into.numbers.len(), "rows of gradients");
-    let (stride, first) = (into.stride, into.first);
-    let numbers = SharedMut::new(into.numbers);
+    let HeadsMut { numbers, stride, first } = into;
+    assert!(rows * stride <= numbers.len(), "rows of gradients");
+    let numbers = SharedMut::new(numbers);
     let d = shape.head_dim;
     let put = |from: &[f32], row: usize, what: usize, head: usize| {
         for (i, from) in from.chunks_exact(d).enumerate() {
@@ -260,6 +260,9 @@ pub fn attention_backward(
     });
 }
 
+/// Writes rows of one head: the numbers, the first row, whether of queries, keys or values, the head.
+type Put<'p> = dyn Fn(&[f32], usize, usize, usize) + 'p;
+
 /// The gradients of one key head and its query heads; those by keys and values stay in `own`.
 fn backward_of_head(
     isa: Isa,
@@ -268,7 +271,7 @@ fn backward_of_head(
     given: AttentionGradient,
     (sequence, kv): (usize, usize),
     own: &mut OwnSpace,
-    put: &dyn Fn(&[f32], usize, usize, usize),
+    put: &Put,
 ) {
     let (d, group) = (shape.head_dim, shape.n_heads / shape.n_kv_heads);
     let width = shape.n_heads * d;

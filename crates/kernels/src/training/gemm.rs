@@ -141,11 +141,11 @@ fn pack_columns<'s>(
     width: usize,
     space: &'s mut [f32],
 ) -> &'s [f32] {
+    // A piece of some panels: one alone is a few microseconds.
+    const SOME: usize = 4;
     let n_panels = columns.len().div_ceil(width);
     let panel = depth.len() * width;
     let space = &mut space[..n_panels * panel];
-    // A piece of some panels: one alone is a few microseconds.
-    const SOME: usize = 4;
     let shared = SharedMut::new(space);
     pool.run(n_panels.div_ceil(SOME), &|piece, _| {
         let first = piece * SOME;

@@ -34,6 +34,7 @@ pub fn cross_entropy(
     options: LossOptions,
     losses: &mut [f32],
 ) {
+    const ROWS: usize = 8;
     assert_eq!(losses.len(), targets.len(), "length of the losses");
     if targets.is_empty() {
         return;
@@ -41,7 +42,6 @@ pub fn cross_entropy(
     let n_vocab = logits.len() / targets.len();
     assert_eq!(logits.len(), targets.len() * n_vocab, "length of the logits");
     assert!(targets.iter().all(|&target| (target as usize) < n_vocab), "a target is a token");
-    const ROWS: usize = 8;
     let (logits, losses) = (SharedMut::new(logits), SharedMut::new(losses));
     pool.run(targets.len().div_ceil(ROWS), &|piece, _| {
         let first = piece * ROWS;

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use mynah_kernels::Isa;
 use mynah_train::config::{Config, Preset};
-use mynah_train::data::{Part, Shard, TokenSource as _};
+use mynah_train::data::{Part, Shard};
 use mynah_train::evaluate::Evaluation;
 use mynah_train::journal::Journal;
 use mynah_train::run::{Course, Ending, RunError};
