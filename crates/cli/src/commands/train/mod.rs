@@ -18,6 +18,7 @@ use mynah_train::journal::Journal;
 use mynah_train::run::{Course, Ending, RunError};
 use mynah_train::trainer::{Material, StepError, Trainer};
 
+use crate::commands::corpus::Place;
 use crate::commands::train::folder::{About, Folder};
 use crate::failure::{Hint as _, Interrupted};
 use crate::interrupt::Listening;
@@ -39,7 +40,7 @@ Examples:
   mynah train config.toml my.txt --preset nano --seeds 3
   mynah train --resume my-model")]
 pub(crate) struct Args {
-    /// Texts: files, and folders of them; a file ending in .toml has settings
+    /// Texts: files, and folders of them [default: the corpus]; a file ending in .toml has settings
     #[arg(value_name = "TEXT")]
     what: Vec<PathBuf>,
     /// How long it may take, such as 10m, 1h30m or 90s
@@ -82,6 +83,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FOLDER", conflicts_with_all = ["what", "out", "preset", "depth"])]
     #[arg(conflicts_with_all = ["steps", "vocabulary", "tokenizer", "seed", "seeds", "force"])]
     resume: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
 }
 
 fn preset(name: &str) -> Result<Preset, String> {

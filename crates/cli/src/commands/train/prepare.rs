@@ -33,7 +33,10 @@ pub(super) fn prepare(
 ) -> anyhow::Result<Folder> {
     let begun = Instant::now();
     let (settings, paths) = settings(args)?;
-    let texts = texts::read(&paths)?;
+    let texts = match paths[..] {
+        [] => texts::of_corpus(&args.place, n_threads, terminal)?,
+        _ => texts::read(&paths)?,
+    };
     let bytes: u64 = texts.origins.iter().map(|origin| origin.bytes).sum();
     terminal.note(&format!(
         "{} of text in {} documents",

@@ -1,12 +1,16 @@
-//! Plain texts: files, and folders of them.
+//! The texts of a corpus, or plain texts: files, and folders of them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use mynah_corpus::clean::Clean;
+use mynah_corpus::{Corpus, default_collection};
 use mynah_train::report::Origin;
 
+use crate::commands::corpus::{Place, collection};
 use crate::failure::{Hint as _, Misuse};
+use crate::terminal::Terminal;
 
 /// What a text file may be called.
 const ENDINGS: [&str; 4] = ["txt", "md", "markdown", "text"];
@@ -16,14 +20,73 @@ const ENDINGS: [&str; 4] = ["txt", "md", "markdown", "text"];
 const PIECE: usize = 8_000;
 
 /// Texts to learn from.
+#[derive(Default)]
 pub(super) struct Texts {
     pub(super) documents: Vec<String>,
     pub(super) origins: Vec<Origin>,
 }
 
+/// Reads what a corpus has to use. One that is not there, or is empty, gets the default collection
+/// first, cleaned.
+pub(super) fn of_corpus(
+    place: &Place,
+    n_threads: usize,
+    terminal: &Terminal,
+) -> anyhow::Result<Texts> {
+    let is_empty = |corpus: &Corpus| anyhow::Ok(corpus.sources()?.is_empty());
+    let corpus = match place.open() {
+        Ok(corpus) if !is_empty(&corpus)? => corpus,
+        Err(error) if !is_missing(&error) => return Err(error),
+        _ => fill(place, n_threads, terminal)?,
+    };
+    let mut texts = Texts::default();
+    for document in corpus.documents(0) {
+        let document = document?;
+        let is_of = |origin: &&mut Origin| {
+            origin.name == document.source && origin.licence == document.licence
+        };
+        let before = texts.documents.len();
+        texts.documents.extend(pieces(&document.text).map(str::to_owned));
+        let bytes = texts.documents[before..].iter().map(|text| text.len() as u64).sum();
+        match texts.origins.iter_mut().find(is_of) {
+            Some(origin) => {
+                origin.documents += 1;
+                origin.bytes += bytes;
+            }
+            None => texts.origins.push(Origin {
+                name: document.source,
+                licence: document.licence,
+                documents: 1,
+                bytes,
+            }),
+        }
+    }
+    if texts.documents.is_empty() {
+        let error = Misuse(format!("the corpus {} has no text to use", corpus.folder().display()));
+        return Err(error).hint(
+            "`mynah corpus stats` says why texts are left out; `mynah corpus add` takes more in",
+        );
+    }
+    Ok(texts)
+}
+
+fn is_missing(error: &anyhow::Error) -> bool {
+    matches!(error.downcast_ref(), Some(mynah_corpus::Error::NoCorpus { .. }))
+}
+
+/// Fetches the default collection and cleans it.
+fn fill(place: &Place, n_threads: usize, terminal: &Terminal) -> anyhow::Result<Corpus> {
+    let mut corpus = place.open_to_change()?;
+    let known = default_collection().context("there is no default collection")?;
+    collection::add(&mut corpus, known, terminal)?;
+    let clean = Clean { against: Vec::new(), languages: None, n_threads };
+    corpus.clean(&clean, &mut |_| true)?;
+    Ok(corpus)
+}
+
 /// Reads files, and all texts in folders.
 pub(super) fn read(paths: &[PathBuf]) -> anyhow::Result<Texts> {
-    let mut texts = Texts { documents: Vec::new(), origins: Vec::new() };
+    let mut texts = Texts::default();
     for path in paths {
         let before = texts.documents.len();
         let mut files = Vec::new();
