@@ -23,6 +23,8 @@ def shapes(preset):
     qkv = (HEADS + 2 * KV_HEADS) * HEAD_DIM
     yield "embedding", (VOCABULARY, WIDTH), False
     for i in range(DEPTH):
+        if preset == "nano":
+            yield f"{i}.residual_mix", (2,), False
         yield f"{i}.attention_norm", (WIDTH,), True
         yield f"{i}.qkv", (qkv, WIDTH), False
         if preset == "nano":
@@ -67,8 +69,11 @@ def losses(preset, w, tokens, targets, starts):
     sequence, position = place // CONTEXT, place % CONTEXT
     sees = (sequence[:, None] == sequence) & (position <= position[:, None])
     sees &= position >= starts[:, None]
-    x = w["embedding"][tokens]
+    x = first = w["embedding"][tokens]
     for i in range(DEPTH):
+        if preset == "nano":
+            keep, factor = w[f"{i}.residual_mix"]
+            x = keep * x + factor * first
         qkv = norm(x, w[f"{i}.attention_norm"]) @ w[f"{i}.qkv"].T
         q, k, v = qkv.reshape(rows, -1, HEAD_DIM).split([HEADS, KV_HEADS, KV_HEADS], 1)
         if preset == "nano":

@@ -16,6 +16,31 @@ pub(crate) fn count(n: u64) -> String {
     scaled(n as f64, &["k", "M", "B", "T", "P", "E"])
 }
 
+/// Reads a time such as `10m` or `1h30m` in seconds.
+pub(crate) fn seconds(text: &str) -> Result<f64, String> {
+    let wrong = || "it must be like 90s, 10m, 1h30m or 14d".to_owned();
+    let (mut total, mut digits) = (0.0, String::new());
+    for c in text.chars() {
+        let unit = match c {
+            '0'..='9' | '.' => {
+                digits.push(c);
+                continue;
+            }
+            's' => 1.0,
+            'm' => 60.0,
+            'h' => 3600.0,
+            'd' => 86_400.0,
+            _ => return Err(wrong()),
+        };
+        total += digits.parse::<f64>().map_err(|_| wrong())? * unit;
+        digits.clear();
+    }
+    if !digits.is_empty() || !(1.0..=1e10).contains(&total) {
+        return Err(wrong());
+    }
+    Ok(total)
+}
+
 fn scaled(n: f64, units: &[&str]) -> String {
     let mut scaled = n / 1000.0;
     let mut units = units.iter();
@@ -37,6 +62,16 @@ fn scaled(n: f64, units: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn times_are_read() {
+        for (text, total) in [("90s", 90.0), ("10m", 600.0), ("1h30m", 5400.0), ("0.5h", 1800.0)] {
+            assert_eq!(seconds(text), Ok(total));
+        }
+        for text in ["", "10", "m", "10x", "-5m", "0s", "1m5", "99999999999d"] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn three_digits_and_a_unit() {

@@ -97,7 +97,14 @@ impl Reference {
         // x: [n, dim], the residual stream.
         let mut x: Vec<Vec<f64>> =
             tokens.iter().enumerate().map(|(p, &token)| self.embed(token, p)).collect();
+        let first = x.clone();
         for (i, layer) in w.layers.iter().enumerate() {
+            if let Some(mix) = layer.residual_mix {
+                let [keep, factor] = mix.map(f64::from);
+                for (x, first) in x.iter_mut().flatten().zip(first.iter().flatten()) {
+                    *x = keep * *x + factor * first;
+                }
+            }
             self.block(i, layer, &mut x);
         }
         x.iter().map(|row| norm(a, w.output_norm.as_ref(), row)).collect()

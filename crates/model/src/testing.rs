@@ -182,6 +182,9 @@ impl Tiny {
     fn block(&mut self, i: usize) {
         let block = |part: &str| format!("blk.{i}.{part}");
         let biases = matches!(self.name, "gpt2" | "phi2" | "bert");
+        if self.name == "mynah" {
+            self.random_tensor(&block("residual_mix.weight"), &[2], 0.5);
+        }
         match self.name {
             "olmo2" => {}
             "bert" | "nomic-bert" => {
@@ -209,7 +212,7 @@ impl Tiny {
         }
         for (part, heads) in [("attn_q_norm.weight", N_HEADS), ("attn_k_norm.weight", N_KV_HEADS)] {
             let shape: &[usize] = match self.name {
-                "qwen3" | "qwen3moe" | "gemma3" => &[HEAD_DIM],
+                "qwen3" | "qwen3moe" | "gemma3" | "mynah" => &[HEAD_DIM],
                 "olmo2" => &[heads * HEAD_DIM],
                 "stablelm" => &[HEAD_DIM, heads],
                 _ => continue,
@@ -238,7 +241,7 @@ impl Tiny {
         }
         match self.name {
             "phi3" => self.linear(&block("ffn_up"), self.dim, 2 * self.width, false),
-            "falcon" | "phi2" | "gpt2" | "bert" => {
+            "falcon" | "phi2" | "gpt2" | "bert" | "mynah" => {
                 self.linear(&block("ffn_up"), self.dim, self.width, biases);
             }
             _ => {

@@ -263,12 +263,12 @@ impl Config {
         ];
         for (key, got, most) in sizes {
             if !(1..=most).contains(&got) {
-                return Err(bad(key, got, format!("a whole number from 1 to {most}")));
+                return Err(bad(key, &got, format!("a whole number from 1 to {most}")));
             }
         }
-        let whole = |key, got: usize, unit: usize| match got.is_multiple_of(unit) {
-            true => Ok(()),
-            false => Err(bad(key, got, format!("a multiple of {unit}"))),
+        let whole = |key, got: usize, unit: usize| {
+            let is_whole = got.is_multiple_of(unit);
+            is_whole.then_some(()).ok_or_else(|| bad(key, &got, format!("a multiple of {unit}")))
         };
         whole("model.head_dim", model.head_dim, 2)?;
         whole("model.width", model.width, 32)?;
@@ -277,7 +277,7 @@ impl Config {
         whole("batch.sequences", batch.sequences, batch.at_a_time)?;
         whole("model.n_heads times model.head_dim", model.n_heads * model.head_dim, 32)?;
         if schedule.steps == 0 {
-            return Err(bad("schedule.steps", 0, "at least 1"));
+            return Err(bad("schedule.steps", &0, "at least 1"));
         }
         let shares: [(&'static str, f64, f64, f64); 12] = [
             ("schedule.decay_share", schedule.decay_share, 0.0, 1.0),
@@ -295,17 +295,17 @@ impl Config {
         ];
         for (key, got, least, most) in shares {
             if !(least..=most).contains(&got) {
-                return Err(bad(key, got, format!("a number from {least} to {most}")));
+                return Err(bad(key, &got, format!("a number from {least} to {most}")));
             }
         }
         if !(model.rope_base > 1.0 && model.rope_base.is_finite()) {
-            return Err(bad("model.rope_base", model.rope_base, "a number above 1"));
+            return Err(bad("model.rope_base", &model.rope_base, "a number above 1"));
         }
         Ok(())
     }
 }
 
-fn bad(key: &'static str, got: impl ToString, expected: impl Into<String>) -> ConfigError {
+fn bad(key: &'static str, got: &impl ToString, expected: impl Into<String>) -> ConfigError {
     ConfigError::Value { key, got: got.to_string(), expected: expected.into() }
 }
 

@@ -158,7 +158,7 @@ fn tensors<'w>(config: &Config, layout: &Layout, weights: &'w [f32]) -> Vec<Writ
             let part;
             (part, numbers) = numbers.split_at(rows * tensor.columns);
             let shape = match tensor.group {
-                crate::model::Group::Norm => vec![tensor.columns],
+                crate::model::Group::Norm | crate::model::Group::Mix => vec![tensor.columns],
                 _ => vec![rows, tensor.columns],
             };
             written.push((format!("model.{name}.weight"), shape, part));
@@ -167,6 +167,9 @@ fn tensors<'w>(config: &Config, layout: &Layout, weights: &'w [f32]) -> Vec<Writ
     add(layout.embedding, &["embed_tokens".into()]);
     for (i, layer) in layout.layers.iter().enumerate() {
         let name = |what: &str| format!("layers.{i}.{what}");
+        if let Some(mix) = layer.residual_mix {
+            add(mix, &[name("residual_mix")]);
+        }
         add(layer.attention_norm, &[name("input_layernorm")]);
         add(layer.qkv, &["q", "k", "v"].map(|part| name(&format!("self_attn.{part}_proj"))));
         if let Some([query, key]) = layer.head_norms {

@@ -26,7 +26,7 @@ pub use feed::{relu_squared_backward, relu_squared_forward, swiglu_backward, swi
 pub use gemm::{GemmSpace, Start, View, product};
 pub use loss::{LossOptions, cross_entropy};
 pub use norm::{head_norm_backward, head_norm_forward, rms_norm_backward, rms_norm_forward};
-pub use optimise::{AdamW, adamw, add_scaled, sum_of_squares};
+pub use optimise::{AdamW, adamw, add_scaled, sum_of_products, sum_of_squares};
 pub use rotate::{Turn, rotate};
 
 /// Over how many rows a part of a sum runs. It decides the order of the sum, so that it is not

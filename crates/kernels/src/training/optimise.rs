@@ -125,31 +125,45 @@ fn add_scaled_on<S: Simd>(s: S, to: &mut [f32], keep: f32, factor: f32, x: &[f32
 }
 
 /// Sums the squares of all numbers: pieces in f32, their sums in f64, in order.
-#[expect(unsafe_code, reason = "threads write different sums")]
 pub fn sum_of_squares(pool: &mut Pool, isa: Isa, x: &[f32], sums: &mut Vec<f32>) -> f64 {
+    sum_of_products(pool, isa, x, x, sums)
+}
+
+/// Sums the products of numbers at the same place: pieces in f32, their sums in f64, in order.
+///
+/// # Panics
+/// If a length differs.
+#[expect(unsafe_code, reason = "threads write different sums")]
+pub fn sum_of_products(
+    pool: &mut Pool,
+    isa: Isa,
+    x: &[f32],
+    y: &[f32],
+    sums: &mut Vec<f32>,
+) -> f64 {
+    assert_eq!(x.len(), y.len(), "lengths");
     let n_pieces = x.len().div_ceil(PIECE);
     sums.clear();
     sums.resize(n_pieces, 0.0);
     let shared = SharedMut::new(sums);
     pool.run(n_pieces, &|piece, _| {
-        let part = &x[piece * PIECE..x.len().min((piece + 1) * PIECE)];
+        let part = piece * PIECE..x.len().min((piece + 1) * PIECE);
         // SAFETY: each piece has a sum of its own.
         let sum = unsafe { shared.slice(piece, 1) };
-        sum[0] = squares_of(isa, part);
+        sum[0] = products_of(isa, &x[part.clone()], &y[part]);
     });
     sums.iter().map(|&sum| f64::from(sum)).sum()
 }
 
 entry! {
-    fn squares_of(isa; x: &[f32]) -> f32 = squares_of_on;
+    fn products_of(isa; x: &[f32], y: &[f32]) -> f32 = products_of_on;
 }
 
 #[inline(always)]
-fn squares_of_on<S: Simd>(s: S, x: &[f32]) -> f32 {
+fn products_of_on<S: Simd>(s: S, x: &[f32], y: &[f32]) -> f32 {
     let mut sum = s.splat(0.0);
     for at in (0..x.len()).step_by(LANES) {
-        let v = load_chunk(s, x, at, 0.0);
-        sum = s.fma(v, v, sum);
+        sum = s.fma(load_chunk(s, x, at, 0.0), load_chunk(s, y, at, 0.0), sum);
     }
     s.sum(sum)
 }

@@ -206,6 +206,8 @@ pub struct Tensors {
     pub biases: Biases,
     /// Whether queries and keys are normalised before they are turned.
     pub qk_norm: QkNormRule,
+    /// Whether the embedding is mixed into the residual stream before every block.
+    pub residual_mix: bool,
 }
 
 impl Architecture {

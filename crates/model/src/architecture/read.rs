@@ -213,7 +213,11 @@ impl Reader<'_> {
                 Kind::Encoder => None,
             },
             pooling: self.pooling()?,
-            tensors: Tensors { biases: recipe.biases, qk_norm: recipe.qk_norm },
+            tensors: Tensors {
+                biases: recipe.biases,
+                qk_norm: recipe.qk_norm,
+                residual_mix: recipe.residual_mix,
+            },
         })
     }
 

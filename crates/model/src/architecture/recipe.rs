@@ -20,6 +20,8 @@ pub(super) struct Recipe {
     pub(super) gated: bool,
     pub(super) biases: Biases,
     pub(super) qk_norm: QkNormRule,
+    /// The embedding is mixed into the residual stream before every block.
+    pub(super) residual_mix: bool,
     pub(super) window: WindowRule,
     /// Experts' weights are divided by their sum.
     pub(super) renormalised_experts: bool,
@@ -113,6 +115,7 @@ const LLAMA: Recipe = Recipe {
     gated: true,
     biases: Biases::Optional,
     qk_norm: QkNormRule::Never,
+    residual_mix: false,
     window: EVERY_LAYER,
     renormalised_experts: true,
     no_rope_every: None,
@@ -171,6 +174,7 @@ const RECIPES: &[Recipe] = &[
         activation: Activation::ReluSquared,
         gated: false,
         qk_norm: QkNormRule::Required,
+        residual_mix: true,
         ..QWEN2
     },
     GEMMA,

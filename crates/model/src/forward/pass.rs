@@ -106,6 +106,9 @@ impl<'p> Pass<'p> {
             self.machine.norm(a.norm, weights, x, spare);
             std::mem::swap(&mut self.s.x, &mut self.s.spare);
         }
+        if w.layers.iter().any(|layer| layer.residual_mix.is_some()) {
+            room(&mut self.s.first, n * dim).copy_from_slice(&self.s.x[..n * dim]);
+        }
     }
 
     /// By how much each row turns: `s.angles`.
@@ -131,6 +134,12 @@ impl<'p> Pass<'p> {
     fn block(&mut self, i: usize, layer: &'p Layer<kernels::Matrix>) {
         let model = self.model;
         let a = &model.architecture;
+        if let Some([keep, factor]) = layer.residual_mix {
+            let n = self.alive.len() * a.dim;
+            let (x, first) = (&mut self.s.x[..n], &self.s.first[..n]);
+            let (pool, isa) = (&mut *self.machine.pool, self.machine.isa);
+            kernels::training::add_scaled(pool, isa, x, keep, factor, first);
+        }
         self.read(layer.attention_norm.as_ref());
         self.attend(i, layer);
         if self.alive.is_empty() {

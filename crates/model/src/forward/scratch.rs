@@ -41,6 +41,8 @@ pub(super) fn recycle<'a>(mut contexts: Vec<Context<'_>>) -> Vec<Context<'a>> {
 pub(super) struct RowScratch {
     /// The residual stream, `[n, dim]`.
     pub(super) x: Vec<f32>,
+    /// What it began with, for models that come back to it, `[n, dim]`.
+    pub(super) first: Vec<f32>,
     /// What a branch reads, `[n, dim]`.
     pub(super) read: Vec<f32>,
     /// What a branch says, `[n, dim]`.

@@ -88,6 +88,8 @@ const QK_NORM: &[Rule] = &[
     Rule("layers.{n}.self_attn.k_norm", "blk.{n}.attn_k_norm", Keep),
 ];
 
+const RESIDUAL_MIX: &[Rule] = &[Rule("layers.{n}.residual_mix", "blk.{n}.residual_mix", Keep)];
+
 /// Experts that are one tensor each way already.
 const FUSED_EXPERTS: &[Rule] = &[
     Rule("layers.{n}.mlp.gate", "blk.{n}.ffn_gate_inp", Keep),
@@ -254,7 +256,7 @@ const FAMILIES: &[Family] = &[
         architectures: &["MynahForCausalLM"],
         arch: "mynah",
         defaults: || json!({"max_position_embeddings": 2048, "rms_norm_eps": 1e-5, "rope_theta": 1e4}),
-        rules: &[QK_NORM, DECODER],
+        rules: &[RESIDUAL_MIX, QK_NORM, DECODER],
         facts: facts::mynah,
     },
     Family {

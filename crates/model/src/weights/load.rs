@@ -183,6 +183,8 @@ impl<P: Packer> Loader<'_, '_, P> {
         let a = self.architecture;
         let block = format!("blk.{i}");
         let name = |part: &str| format!("{block}.{part}");
+        let residual_mix = a.tensors.residual_mix.then(|| self.mix(&name("residual_mix.weight")));
+        let residual_mix = residual_mix.transpose()?;
         let (attention_norm, feed_forward_norm) = self.norms_before(&block)?;
         let [query, key, value] = self.qkv(&block)?;
         let query_norm = self.head_norm(&name("attn_q_norm"), a.n_heads)?;
@@ -203,6 +205,7 @@ impl<P: Packer> Loader<'_, '_, P> {
             FeedForward::Dense(self.mlp(&block, "", a.feed_forward.width)?)
         };
         Ok(Layer {
+            residual_mix,
             attention_norm,
             query,
             key,
@@ -215,6 +218,11 @@ impl<P: Packer> Loader<'_, '_, P> {
             feed_forward,
             norm_after_feed_forward,
         })
+    }
+
+    fn mix(&mut self, name: &str) -> Result<[f32; 2], WeightsError> {
+        let numbers = self.vector(name, &[2])?;
+        Ok([numbers[0], numbers[1]])
     }
 
     /// The norms in front of attention and of the feed-forward network.

@@ -92,6 +92,9 @@ pub(crate) struct Weights<M> {
 /// The weights of a block.
 #[derive(Debug)]
 pub(crate) struct Layer<M> {
+    /// Before the block the residual stream is multiplied by the first, and the embedding, times
+    /// the second, is added.
+    pub(crate) residual_mix: Option<[f32; 2]>,
     pub(crate) attention_norm: Option<NormWeights>,
     /// `[n_heads * head_dim, dim]`.
     pub(crate) query: Linear<M>,

@@ -7,6 +7,8 @@ pub(super) const CHUNK: usize = 256;
 
 /// What a layer keeps for its backward pass; `[rows, …]`.
 pub(super) struct LayerBuffers<'a> {
+    /// The residual stream before the embedding is mixed in; empty if it is not. `[rows, width]`
+    pub(super) before: &'a mut [f32],
     /// The residual stream that it reads. `[rows, width]`
     pub(super) x: &'a mut [f32],
     /// Normalised. `[rows, width]`
@@ -30,9 +32,19 @@ pub(super) struct LayerBuffers<'a> {
     pub(super) active: &'a mut [f32],
 }
 
+impl LayerBuffers<'_> {
+    /// Where the layer before writes to.
+    pub(super) fn input(&mut self) -> &mut [f32] {
+        if self.before.is_empty() { self.x } else { self.before }
+    }
+}
+
 /// What all layers share.
 pub(super) struct Buffers<'a> {
     pub(super) layers: Vec<LayerBuffers<'a>>,
+    /// The embedding and the gradient by it, if layers mix it in. `[rows, width]`
+    pub(super) first: &'a mut [f32],
+    pub(super) by_first: &'a mut [f32],
     /// The residual stream after the last layer, and normalised. `[rows, width]`
     pub(super) last: &'a mut [f32],
     pub(super) read: &'a mut [f32],
@@ -62,6 +74,7 @@ pub(super) struct Sizes {
     pub(super) vocabulary: usize,
     pub(super) depth: usize,
     pub(super) normalises_heads: bool,
+    pub(super) mixes_embedding: bool,
     pub(super) dropout: bool,
 }
 
@@ -78,6 +91,7 @@ impl Sizes {
             vocabulary: model.vocabulary,
             depth: model.depth,
             normalises_heads: preset == Preset::Nano,
+            mixes_embedding: preset == Preset::Nano,
             dropout,
         }
     }
@@ -91,6 +105,10 @@ impl Sizes {
         if self.normalises_heads { self.qkv() } else { 0 }
     }
 
+    fn first(&self) -> usize {
+        if self.mixes_embedding { self.width } else { 0 }
+    }
+
     fn branch(&self) -> usize {
         if self.dropout { self.width } else { 0 }
     }
@@ -98,13 +116,20 @@ impl Sizes {
     /// How many numbers a pass needs.
     pub(super) fn n_numbers(&self) -> usize {
         let layer = 4 * self.width
+            + self.first()
             + self.qkv()
             + self.turned()
             + self.query
             + self.heads
             + self.up
             + self.feed;
-        let shared = 4 * self.width + self.branch() + self.qkv() + self.query + self.up + self.feed;
+        let shared = 4 * self.width
+            + 2 * self.first()
+            + self.branch()
+            + self.qkv()
+            + self.query
+            + self.up
+            + self.feed;
         self.rows * (self.depth * layer + shared) + CHUNK * self.vocabulary
     }
 
@@ -118,6 +143,7 @@ impl Sizes {
         };
         let layers = (0..self.depth)
             .map(|_| LayerBuffers {
+                before: numbers(rows * self.first()),
                 x: numbers(rows * self.width),
                 attention_in: numbers(rows * self.width),
                 qkv: numbers(rows * self.qkv()),
@@ -132,6 +158,8 @@ impl Sizes {
             .collect();
         Buffers {
             layers,
+            first: numbers(rows * self.first()),
+            by_first: numbers(rows * self.first()),
             last: numbers(rows * self.width),
             read: numbers(rows * self.width),
             logits: numbers(CHUNK * self.vocabulary),

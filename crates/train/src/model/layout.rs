@@ -13,6 +13,9 @@ pub enum Group {
     Matrix,
     /// The weights of a norm: AdamW, without decay.
     Norm,
+    /// What the residual stream and the embedding are multiplied by before a layer: AdamW, without
+    /// decay.
+    Mix,
 }
 
 /// A tensor: `rows` of `columns`, or one row.
@@ -44,6 +47,8 @@ impl Tensor {
 /// The tensors of one layer, as numbers of tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LayerTensors {
+    /// What the residual stream, and the embedding, are multiplied by before the layer.
+    pub(crate) residual_mix: Option<usize>,
     pub(crate) attention_norm: usize,
     /// Queries, keys and values, one under the other.
     pub(crate) qkv: usize,
@@ -102,6 +107,8 @@ impl Layout {
             let name = |what: &str| format!("layer.{i}.{what}");
             let norm = Group::Norm;
             LayerTensors {
+                residual_mix: (preset == Preset::Nano)
+                    .then(|| build.add(name("residual_mix"), 1, 2, Group::Mix)),
                 attention_norm: build.add(name("attention_norm"), 1, dim, norm),
                 qkv: build.matrix(name("qkv"), &[query, kv, kv], dim),
                 head_norms: (preset == Preset::Nano).then(|| {
@@ -136,7 +143,8 @@ impl Layout {
 
     /// How many of them a token is multiplied with: the embeddings once, as the output.
     pub fn n_in_products(&self) -> usize {
-        let in_products = self.tensors.iter().filter(|tensor| tensor.group != Group::Norm);
+        let is_matrix = |group| matches!(group, Group::Embedding | Group::Matrix);
+        let in_products = self.tensors.iter().filter(|tensor| is_matrix(tensor.group));
         in_products.map(|tensor| tensor.range().len()).sum()
     }
 

@@ -29,6 +29,10 @@ pub fn first_weights(config: &Config, layout: &Layout) -> Vec<f32> {
                 to.fill(1.0);
                 continue;
             }
+            (Group::Mix, ..) => {
+                to.copy_from_slice(&[1.0, 0.0]);
+                continue;
+            }
             (Group::Embedding, ..) => 0.02,
             (Group::Matrix, true, Preset::Nano) => continue,
             (Group::Matrix, true, Preset::Llama) => {

@@ -8,9 +8,9 @@ use mynah_kernels::training::{
     AttentionGradient, AttentionSpace, GemmSpace, Heads, HeadsMut, LossOptions, Shape, Start, Turn,
     View, add_scaled, attention_backward, attention_forward, cross_entropy, head_norm_backward,
     head_norm_forward, product, relu_squared_backward, relu_squared_forward, rms_norm_backward,
-    rms_norm_forward, rotate, swiglu_backward, swiglu_forward,
+    rms_norm_forward, rotate, sum_of_products, swiglu_backward, swiglu_forward,
 };
-use mynah_kernels::{Isa, Pool};
+use mynah_kernels::{Isa, Pool, scale};
 
 use super::arena::{Buffers, CHUNK, LayerBuffers, Sizes};
 use super::dropout::Dropout;
@@ -315,11 +315,15 @@ impl<'p> Around<'p> {
     }
 
     fn forward(&mut self, batch: &Batch, b: &mut Buffers) {
-        let first = b.layers.first_mut().map_or(&mut *b.last, |layer| &mut *layer.x);
+        let first = b.layers.first_mut().map_or(&mut *b.last, LayerBuffers::input);
         self.embed_forward(batch, first);
+        if self.sizes.mixes_embedding {
+            b.first.copy_from_slice(first);
+        }
         for i in 0..b.layers.len() {
             let (before, after) = b.layers.split_at_mut(i + 1);
-            let next = after.first_mut().map_or(&mut *b.last, |layer| &mut *layer.x);
+            let next = after.first_mut().map_or(&mut *b.last, LayerBuffers::input);
+            self.mix_forward(i, &mut before[i], b.first);
             self.layer_forward(i, &mut before[i], &mut *b.branch, next);
         }
         self.norm_forward(b.last, self.layout.output_norm, b.read);
@@ -328,9 +332,15 @@ impl<'p> Around<'p> {
     fn backward(&mut self, batch: &Batch, b: &mut Buffers, gradient: &mut [f32]) {
         // `by_norm` holds the gradient by `read`, which the loss has left there.
         b.by_x.fill(0.0);
+        b.by_first.fill(0.0);
         self.norm_backward(b.last, self.layout.output_norm, b.by_norm, b.by_x, gradient);
         for i in (0..b.layers.len()).rev() {
             self.layer_backward(i, b, gradient);
+            self.mix_backward(i, b, gradient);
+        }
+        if self.sizes.mixes_embedding {
+            let (pool, isa) = (&mut self.machine.pool, self.machine.isa);
+            add_scaled(pool, isa, b.by_x, 1.0, 1.0, b.by_first);
         }
         self.embed_backward(batch, b.by_x, gradient);
     }
@@ -360,6 +370,28 @@ impl<'p> Around<'p> {
                 self.linear_backward(read, embedding, logits, by_read, gradient);
             }
         }
+    }
+
+    /// `x = a before + b first`, if the layer mixes the embedding in.
+    fn mix_forward(&mut self, i: usize, b: &mut LayerBuffers, first: &[f32]) {
+        let Some(mix) = self.layout.layers[i].residual_mix else { return };
+        let mix = self.weight(mix);
+        let (pool, isa) = (&mut self.machine.pool, self.machine.isa);
+        b.x.copy_from_slice(b.before);
+        add_scaled(pool, isa, b.x, mix[0], mix[1], first);
+    }
+
+    fn mix_backward(&mut self, i: usize, b: &mut Buffers, gradient: &mut [f32]) {
+        let Some(tensor) = self.layout.layers[i].residual_mix else { return };
+        let mix = self.weight(tensor);
+        let by_mix = self.layout.of_mut(gradient, tensor);
+        let (pool, isa) = (&mut self.machine.pool, self.machine.isa);
+        let Buffers { layers, first, by_first, by_x, .. } = b;
+        for (by_mix, x) in by_mix.iter_mut().zip([&*layers[i].before, &**first]) {
+            *by_mix += sum_of_products(pool, isa, by_x, x, &mut self.spaces.sums) as f32;
+        }
+        add_scaled(pool, isa, by_first, 1.0, mix[1], by_x);
+        scale(pool, isa, by_x, mix[0]);
     }
 
     /// `next = middle + feed(norm(middle))` with `middle = x + attention(norm(x))`.

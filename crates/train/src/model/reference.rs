@@ -20,7 +20,14 @@ pub(super) fn loss(
         .iter()
         .map(|&token| w(layout.embedding)[token as usize * dim..][..dim].to_vec())
         .collect();
+    let first = x.clone();
     for layer in &layout.layers {
+        if let Some(mix) = layer.residual_mix {
+            let mix = w(mix);
+            for (x, first) in x.iter_mut().flatten().zip(first.iter().flatten()) {
+                *x = mix[0] * *x + mix[1] * first;
+            }
+        }
         let qkv: Vec<Vec<f64>> = x
             .iter()
             .map(|x| linear(&norm(x, w(layer.attention_norm), model), w(layer.qkv)))

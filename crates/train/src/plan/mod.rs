@@ -4,12 +4,14 @@
 //! GPUs from [`DEVICES`]. Every formula names its source, and the tests reproduce published sums.
 
 mod device;
+mod fit;
 mod optimum;
 mod shape;
 #[cfg(test)]
 mod tests;
 
 pub use device::{DEVICES, Device, device};
+pub use fit::{CONFIDENCE, Fit, Point, Prediction, grid};
 pub use optimum::{CHINCHILLA, Law, Optimum};
 pub use shape::{Head, Shape};
 

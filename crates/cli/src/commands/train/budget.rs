@@ -14,31 +14,6 @@ const MOST_OF_BUDGET: f64 = 0.03;
 /// Which share of the time is for steps: the rest is for held-out text, samples and export.
 const FOR_STEPS: f64 = 0.9;
 
-/// Reads a time such as `10m` or `1h30m`, in seconds.
-pub(super) fn parse(text: &str) -> Result<f64, String> {
-    let wrong = || "expected a time such as 10m, 1h30m or 90s".to_owned();
-    let (mut seconds, mut digits) = (0.0, String::new());
-    for c in text.chars() {
-        let unit = match c {
-            '0'..='9' | '.' => {
-                digits.push(c);
-                continue;
-            }
-            's' => 1.0,
-            'm' => 60.0,
-            'h' => 3600.0,
-            'd' => 86_400.0,
-            _ => return Err(wrong()),
-        };
-        seconds += digits.parse::<f64>().map_err(|_| wrong())? * unit;
-        digits.clear();
-    }
-    if !digits.is_empty() || !(1.0..=1e9).contains(&seconds) {
-        return Err(wrong());
-    }
-    Ok(seconds)
-}
-
 /// The depth and the number of steps for a time, measured with real steps.
 pub(super) fn fit(
     settings: &Settings,
@@ -83,20 +58,4 @@ fn step_time(
         n += 1;
     }
     Ok((config, shortest.max(1e-9)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_read() {
-        for (text, seconds) in [("90s", 90.0), ("10m", 600.0), ("1h30m", 5400.0), ("0.5h", 1800.0)]
-        {
-            assert_eq!(parse(text), Ok(seconds));
-        }
-        for text in ["", "10", "m", "10x", "-5m", "0s", "1e9d"] {
-            assert!(parse(text).is_err(), "{text}");
-        }
-    }
 }

@@ -4,10 +4,14 @@ mod budget;
 mod finish;
 mod folder;
 mod prepare;
+mod screen;
 mod texts;
 mod watch;
 
 use std::path::PathBuf;
+
+pub(crate) use folder::token_bytes;
+pub(crate) use prepare::{Prepared, prepare_texts};
 
 use anyhow::Context as _;
 use mynah_kernels::Isa;
@@ -15,17 +19,20 @@ use mynah_train::config::{Config, Preset};
 use mynah_train::data::{Part, Shard};
 use mynah_train::evaluate::Evaluation;
 use mynah_train::journal::Journal;
-use mynah_train::run::{Course, Ending, RunError};
-use mynah_train::trainer::{Material, StepError, Trainer};
+use mynah_train::run::{Course, Ending, RunError, Watch};
+use mynah_train::trainer::{Material, State, StepError, Trainer};
 
 use crate::commands::corpus::Place;
 use crate::commands::train::folder::{About, Folder};
-use crate::failure::{Hint as _, Interrupted};
+use crate::commands::train::screen::Screen;
+use crate::commands::train::watch::Lines;
+use crate::failure::{Hint as _, Interrupted, Misuse};
 use crate::interrupt::Listening;
 use crate::limits;
 use crate::machine;
 use crate::session::at_least_one;
 use crate::terminal::Terminal;
+use crate::units;
 
 /// Build a language model from text
 ///
@@ -44,7 +51,7 @@ pub(crate) struct Args {
     #[arg(value_name = "TEXT")]
     what: Vec<PathBuf>,
     /// How long it may take, such as 10m, 1h30m or 90s
-    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = budget::parse)]
+    #[arg(long, value_name = "TIME", default_value = "10m", value_parser = units::seconds)]
     budget: f64,
     /// Where the model goes [default: called like the text]
     #[arg(long, short, value_name = "FOLDER")]
@@ -70,6 +77,9 @@ pub(crate) struct Args {
     /// Train with N seeds in turn, in the time given, for an interval
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
     seeds: usize,
+    /// Show curves and samples on the whole screen; q stops and keeps what was learnt
+    #[arg(long)]
+    tui: bool,
     /// How many threads compute [default: all there are]
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     threads: Option<usize>,
@@ -101,11 +111,16 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
     if args.price_per_hour.is_some() {
         about.price_per_hour = args.price_per_hour;
     }
+    if args.tui && !terminal.shows_progress() {
+        let error = Misuse("--tui needs a terminal on standard error".to_owned());
+        return Err(error).hint("without it a run is shown line by line");
+    }
+    let on_screen = args.tui;
     let peak = limits::f32_flops(n_threads, Isa::detect());
     let (mut evaluations, mut check) = (Vec::new(), None);
     for n in 0..about.seeds {
         let config = Config { seed: config.seed + n, ..config.clone() };
-        let run = Run { folder: &folder, about: &about, config, n_threads, peak };
+        let run = Run { folder: &folder, about: &about, config, n_threads, peak, on_screen };
         if about.seeds > 1 {
             terminal.note(&format!("seed {} ({} of {})", run.config.seed, n + 1, about.seeds));
         }
@@ -113,7 +128,7 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
         evaluations.extend(evaluation.map(|evaluation| (run.config.seed, evaluation)));
         check = said.or(check);
     }
-    let run = Run { folder: &folder, about: &about, config, n_threads, peak };
+    let run = Run { folder: &folder, about: &about, config, n_threads, peak, on_screen };
     finish::report(&run, &evaluations, check.as_deref(), terminal)
 }
 
@@ -125,6 +140,7 @@ struct Run<'r> {
     n_threads: usize,
     /// What the machine multiplies at best, in operations a second.
     peak: f64,
+    on_screen: bool,
 }
 
 impl Run<'_> {
@@ -164,9 +180,8 @@ impl Run<'_> {
             checkpoint: &checkpoint,
             data: &data,
         };
-        let mut watch =
-            watch::Lines::new(terminal, config, self.peak, trainer.state(), Listening::begin());
-        let ended = mynah_train::run::run(&mut trainer, &course, &mut journal, &mut watch);
+        let mut watch = self.watch(terminal, trainer.state(), &journal)?;
+        let ended = mynah_train::run::run(&mut trainer, &course, &mut journal, &mut *watch);
         drop(watch);
         match ended.map_err(explained)? {
             Ending::Stopped => {
@@ -181,6 +196,23 @@ impl Run<'_> {
                 Ok((evaluation, is_kept.then(export).transpose()?))
             }
         }
+    }
+}
+
+impl Run<'_> {
+    /// Who looks on, as a person wants to.
+    fn watch<'t>(
+        &self,
+        terminal: &'t Terminal,
+        state: State,
+        journal: &Journal,
+    ) -> anyhow::Result<Box<dyn Watch + 't>> {
+        let (config, peak) = (&self.config, self.peak);
+        if self.on_screen {
+            let events = journal.events();
+            return Ok(Box::new(Screen::new(&self.about.name, config, peak, state, events)?));
+        }
+        Ok(Box::new(Lines::new(terminal, config, peak, state, Listening::begin())))
     }
 }
 

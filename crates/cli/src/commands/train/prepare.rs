@@ -1,19 +1,22 @@
 //! From texts to a run that can begin: vocabulary, tokens, sizes.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Context as _;
+use mynah_corpus::bpe::{self, BpeOptions};
 use mynah_model::tokenizer::{SpecialText, Tokenizer};
 use mynah_train::config::Settings;
 use mynah_train::data::{Part, Shard, ShardWriter, TokenSource as _};
+use mynah_train::report::Origin;
 use mynah_train::rules::Given;
 use mynah_train::trainer::Material;
 
 use super::folder::{About, Folder, parse_tokenizer, token_bytes};
 use super::texts::{self, Texts};
 use super::{Args, budget};
+use crate::commands::corpus::Place;
 use crate::failure::{Hint as _, Misuse};
 use crate::terminal::Terminal;
 use crate::units;
@@ -25,6 +28,84 @@ const PROMPT_WORDS: usize = 4;
 /// How many steps there are at least.
 const FEWEST_STEPS: u64 = 10;
 
+/// Texts as tokens, and the vocabulary that they are written in.
+pub(crate) struct Prepared {
+    pub(crate) tokenizer: Tokenizer,
+    pub(crate) shard: Shard,
+    /// The token that begins and ends texts.
+    pub(crate) begins: u32,
+    json: String,
+    origins: Vec<Origin>,
+}
+
+/// Learns a vocabulary for texts and writes them as tokens to a folder.
+///
+/// `paths`: files and folders; the corpus, if there are none.
+pub(crate) fn prepare_texts(
+    paths: &[PathBuf],
+    place: &Place,
+    folder: &Path,
+    n_threads: usize,
+    terminal: &Terminal,
+) -> anyhow::Result<Prepared> {
+    let texts = find(paths, place, n_threads, terminal)?;
+    let json = learn_vocabulary(None, &texts, n_threads)?;
+    write_tokens(&texts, json, &folder.join("tokens"), terminal)
+}
+
+/// Finds texts, and says how much there is.
+fn find(
+    paths: &[PathBuf],
+    place: &Place,
+    n_threads: usize,
+    terminal: &Terminal,
+) -> anyhow::Result<Texts> {
+    let texts = match paths {
+        [] => texts::of_corpus(place, n_threads, terminal)?,
+        _ => texts::of_files(paths)?,
+    };
+    let (documents, bytes) = texts.size()?;
+    terminal.note(&format!(
+        "{} of text in {} documents",
+        units::bytes(bytes),
+        units::count(documents)
+    ));
+    Ok(texts)
+}
+
+/// Writes all texts as tokens; counts where they are from.
+fn write_tokens(
+    texts: &Texts,
+    json: String,
+    path: &Path,
+    terminal: &Terminal,
+) -> anyhow::Result<Prepared> {
+    let tokenizer = parse_tokenizer(&json).context("the tokenizer cannot be read")?;
+    let begins = tokenizer
+        .eos()
+        .or_else(|| tokenizer.bos())
+        .or_else(|| tokenizer.control_token("<|endoftext|>"))
+        .context("the tokenizer has no token that ends a text")?;
+    let mut writer = ShardWriter::create(path, tokenizer.vocab_len())?;
+    let mut origins = Vec::new();
+    for text in texts.read() {
+        let text = text?;
+        for piece in text.pieces() {
+            writer.add(&encode(&tokenizer, piece))?;
+        }
+        text.count(&mut origins);
+    }
+    let shard = writer.finish()?;
+    let bytes: u64 = origins.iter().map(|origin| origin.bytes).sum();
+    terminal.note(&format!(
+        "{} tokens with a vocabulary of {}, {:.2} bytes each",
+        units::count(shard.n_tokens()),
+        tokenizer.vocab_len(),
+        bytes as f64 / shard.n_tokens().max(1) as f64
+    ));
+    Ok(Prepared { tokenizer, shard, begins, json, origins })
+}
+
 /// Prepares everything that a run needs, in its folder.
 pub(super) fn prepare(
     args: &Args,
@@ -33,40 +114,19 @@ pub(super) fn prepare(
 ) -> anyhow::Result<Folder> {
     let begun = Instant::now();
     let (settings, paths) = settings(args)?;
-    let texts = match paths[..] {
-        [] => texts::of_corpus(&args.place, n_threads, terminal)?,
-        _ => texts::read(&paths)?,
-    };
-    let bytes: u64 = texts.origins.iter().map(|origin| origin.bytes).sum();
-    terminal.note(&format!(
-        "{} of text in {} documents",
-        units::bytes(bytes),
-        units::count(texts.documents.len() as u64)
-    ));
+    let texts = find(&paths, &args.place, n_threads, terminal)?;
     let root = args.out.clone().unwrap_or_else(|| default_folder(&paths));
     let folder = Folder::create(&root, args.force)?;
     let json = match &args.tokenizer {
         Some(path) => {
             fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?
         }
-        None => learn_vocabulary(args, &texts, bytes, n_threads)?,
+        None => learn_vocabulary(args.vocabulary, &texts, n_threads)?,
     };
-    folder.put_tokenizer(&json)?;
-    let tokenizer = parse_tokenizer(&json).context("the tokenizer cannot be read")?;
-    let begins = tokenizer
-        .eos()
-        .or_else(|| tokenizer.bos())
-        .or_else(|| tokenizer.control_token("<|endoftext|>"))
-        .context("the tokenizer has no token that ends a text")?;
-    let shard = tokenize(&folder, &texts, &tokenizer)?;
-    terminal.note(&format!(
-        "{} tokens with a vocabulary of {}, {:.2} bytes each",
-        units::count(shard.n_tokens()),
-        tokenizer.vocab_len(),
-        bytes as f64 / shard.n_tokens().max(1) as f64
-    ));
+    let prepared = write_tokens(&texts, json, &folder.tokens(), terminal)?;
+    folder.put_tokenizer(&prepared.json)?;
     let spent = begun.elapsed().as_secs_f64();
-    let config = choose(args, settings, &shard, &tokenizer, begins, spent, n_threads)?;
+    let config = choose(args, settings, &prepared, spent, n_threads)?;
     let model = &config.model;
     terminal.note(&format!(
         "{}: {} layers of width {}, {} weights; {} steps of {} tokens",
@@ -80,8 +140,8 @@ pub(super) fn prepare(
     let about = About {
         name: root.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         command: command(),
-        origins: texts.origins,
-        begins,
+        origins: prepared.origins,
+        begins: prepared.begins,
         seeds: args.seeds as u64,
         price_per_hour: args.price_per_hour,
     };
@@ -139,24 +199,15 @@ pub(super) fn encode(tokenizer: &Tokenizer, text: &str) -> Vec<u32> {
     tokenizer.encode(text, SpecialText::AsText)
 }
 
-fn tokenize(folder: &Folder, texts: &Texts, tokenizer: &Tokenizer) -> anyhow::Result<Shard> {
-    let mut writer = ShardWriter::create(&folder.tokens(), tokenizer.vocab_len())?;
-    for text in &texts.documents {
-        writer.add(&encode(tokenizer, text))?;
-    }
-    Ok(writer.finish()?)
-}
-
 /// Chooses sizes and steps.
 fn choose(
     args: &Args,
     mut settings: Settings,
-    shard: &Shard,
-    tokenizer: &Tokenizer,
-    begins: u32,
+    prepared: &Prepared,
     spent: f64,
     n_threads: usize,
 ) -> anyhow::Result<mynah_train::config::Config> {
+    let Prepared { tokenizer, shard, begins, .. } = prepared;
     let held_out = settings.watch.held_out.unwrap_or(0.02);
     let [learnt, held] = Part::divide(shard, held_out);
     if learnt.n_documents() == 0 {
@@ -178,7 +229,7 @@ fn choose(
         return Ok(settings.resolve(&given)?);
     }
     let token_bytes = token_bytes(tokenizer, vocabulary);
-    let material = Material { source: &learnt, begins, token_bytes: &token_bytes };
+    let material = Material { source: &learnt, begins: *begins, token_bytes: &token_bytes };
     let seconds = ((args.budget - spent) / args.seeds as f64).max(1.0);
     let given = budget::fit(&settings, &given, &material, seconds, n_threads)?;
     let steps = given.steps.max(FEWEST_STEPS);
@@ -214,20 +265,18 @@ fn command() -> String {
     format!("mynah {}", arguments.join(" "))
 }
 
-/// Learns a vocabulary from the texts.
+/// Learns a vocabulary from the texts; as large as suits them, if nobody says.
 fn learn_vocabulary(
-    args: &Args,
+    n_vocab: Option<usize>,
     texts: &Texts,
-    bytes: u64,
     n_threads: usize,
 ) -> anyhow::Result<String> {
-    let n_vocab = args.vocabulary.unwrap_or_else(|| vocabulary_for(bytes));
-    let options = mynah_corpus::bpe::BpeOptions {
-        n_vocab,
-        n_threads,
-        ..mynah_corpus::bpe::BpeOptions::default()
+    let n_vocab = match n_vocab {
+        Some(n_vocab) => n_vocab,
+        None => vocabulary_for(texts.size()?.1),
     };
-    Ok(mynah_corpus::bpe::train_on(&texts.documents, &options)?.to_tokenizer_json())
+    let options = BpeOptions { n_vocab, n_threads, ..BpeOptions::default() };
+    Ok(bpe::train(texts.read(), &options)?.to_tokenizer_json())
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use mynah_corpus::clean::Clean;
-use mynah_corpus::{Corpus, default_collection};
+use mynah_corpus::{Corpus, Document, default_collection};
 use mynah_train::report::Origin;
 
 use crate::commands::corpus::{Place, collection};
@@ -19,14 +19,96 @@ const ENDINGS: [&str; 4] = ["txt", "md", "markdown", "text"];
 /// out, and each fits some sequences.
 const PIECE: usize = 8_000;
 
-/// Texts to learn from.
-#[derive(Default)]
-pub(super) struct Texts {
-    pub(super) documents: Vec<String>,
-    pub(super) origins: Vec<Origin>,
+/// Where texts to learn from are. They are read one after the other, as often as it takes: no more
+/// than one of them is in memory.
+pub(super) enum Texts {
+    /// What a corpus has to use.
+    Corpus(Corpus),
+    /// What was named, and the files that are meant.
+    Files(Vec<(PathBuf, Vec<PathBuf>)>),
 }
 
-/// Reads what a corpus has to use. One that is not there, or is empty, gets the default collection
+/// A text, and where it is from.
+pub(super) struct Text {
+    source: String,
+    licence: Option<String>,
+    text: String,
+}
+
+impl AsRef<str> for Text {
+    fn as_ref(&self) -> &str {
+        &self.text
+    }
+}
+
+impl Text {
+    /// Its text in pieces: see [`PIECE`].
+    pub(super) fn pieces(&self) -> impl Iterator<Item = &str> {
+        pieces(&self.text)
+    }
+
+    /// Counts it with those of its source and licence.
+    pub(super) fn count(&self, origins: &mut Vec<Origin>) {
+        let is_of =
+            |origin: &&mut Origin| origin.name == self.source && origin.licence == self.licence;
+        let bytes = self.text.len() as u64;
+        match origins.iter_mut().find(is_of) {
+            Some(origin) => {
+                origin.documents += 1;
+                origin.bytes += bytes;
+            }
+            None => origins.push(Origin {
+                name: self.source.clone(),
+                licence: self.licence.clone(),
+                documents: 1,
+                bytes,
+            }),
+        }
+    }
+}
+
+impl Texts {
+    /// How many documents there are, and about how many bytes.
+    pub(super) fn size(&self) -> anyhow::Result<(u64, u64)> {
+        match self {
+            Self::Corpus(corpus) => Ok(corpus.size()?),
+            Self::Files(named) => {
+                let (mut documents, mut bytes) = (0, 0);
+                for file in named.iter().flat_map(|(_, files)| files) {
+                    let about = fs::metadata(file);
+                    bytes +=
+                        about.with_context(|| format!("cannot read {}", file.display()))?.len();
+                    documents += 1;
+                }
+                Ok((documents, bytes))
+            }
+        }
+    }
+
+    /// Reads them.
+    pub(super) fn read(&self) -> Box<dyn Iterator<Item = anyhow::Result<Text>> + '_> {
+        match self {
+            Self::Corpus(corpus) => Box::new(corpus.documents(0).map(|document| {
+                let Document { source, licence, text, .. } = document?;
+                Ok(Text { source, licence, text })
+            })),
+            Self::Files(named) => Box::new(named.iter().flat_map(|(name, files)| {
+                let source = name.display().to_string();
+                files.iter().map(move |file| {
+                    Ok(Text { source: source.clone(), licence: None, text: text_of(file)? })
+                })
+            })),
+        }
+    }
+}
+
+fn text_of(file: &Path) -> anyhow::Result<String> {
+    let bytes = fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let text = String::from_utf8(bytes).ok();
+    text.with_context(|| format!("{} is not text in UTF-8", file.display()))
+}
+
+/// What a corpus has to use. One that is not there, or is empty, gets the default collection
 /// first, cleaned.
 pub(super) fn of_corpus(
     place: &Place,
@@ -39,35 +121,13 @@ pub(super) fn of_corpus(
         Err(error) if !is_missing(&error) => return Err(error),
         _ => fill(place, n_threads, terminal)?,
     };
-    let mut texts = Texts::default();
-    for document in corpus.documents(0) {
-        let document = document?;
-        let is_of = |origin: &&mut Origin| {
-            origin.name == document.source && origin.licence == document.licence
-        };
-        let before = texts.documents.len();
-        texts.documents.extend(pieces(&document.text).map(str::to_owned));
-        let bytes = texts.documents[before..].iter().map(|text| text.len() as u64).sum();
-        match texts.origins.iter_mut().find(is_of) {
-            Some(origin) => {
-                origin.documents += 1;
-                origin.bytes += bytes;
-            }
-            None => texts.origins.push(Origin {
-                name: document.source,
-                licence: document.licence,
-                documents: 1,
-                bytes,
-            }),
-        }
-    }
-    if texts.documents.is_empty() {
+    if corpus.size()?.0 == 0 {
         let error = Misuse(format!("the corpus {} has no text to use", corpus.folder().display()));
         return Err(error).hint(
             "`mynah corpus stats` says why texts are left out; `mynah corpus add` takes more in",
         );
     }
-    Ok(texts)
+    Ok(Texts::Corpus(corpus))
 }
 
 fn is_missing(error: &anyhow::Error) -> bool {
@@ -84,34 +144,19 @@ fn fill(place: &Place, n_threads: usize, terminal: &Terminal) -> anyhow::Result<
     Ok(corpus)
 }
 
-/// Reads files, and all texts in folders.
-pub(super) fn read(paths: &[PathBuf]) -> anyhow::Result<Texts> {
-    let mut texts = Texts::default();
+/// Files, and all texts in folders.
+pub(super) fn of_files(paths: &[PathBuf]) -> anyhow::Result<Texts> {
+    let mut named = Vec::new();
     for path in paths {
-        let before = texts.documents.len();
         let mut files = Vec::new();
         find(path, &mut files)?;
-        for file in &files {
-            let bytes =
-                fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
-            let text = String::from_utf8(bytes)
-                .ok()
-                .with_context(|| format!("{} is not text in UTF-8", file.display()))?;
-            texts.documents.extend(pieces(&text).map(str::to_owned));
-        }
-        let documents = &texts.documents[before..];
-        texts.origins.push(Origin {
-            name: path.display().to_string(),
-            licence: None,
-            documents: documents.len() as u64,
-            bytes: documents.iter().map(|text| text.len() as u64).sum(),
-        });
+        named.push((path.clone(), files));
     }
-    if texts.documents.is_empty() {
+    if named.iter().all(|(_, files)| files.is_empty()) {
         let error = Misuse("there is no text to learn from".to_owned());
         return Err(error).hint("texts are files ending in .txt or .md, and folders of them");
     }
-    Ok(texts)
+    Ok(Texts::Files(named))
 }
 
 /// Finds files in the order of their names.
@@ -184,10 +229,15 @@ mod tests {
         for (name, text) in [("b.txt", "second"), ("a.md", "first"), ("c.png", "no text")] {
             fs::write(folder.path().join(name), text).unwrap();
         }
-        let texts = read(&[folder.path().to_owned()]).unwrap();
-        assert_eq!(texts.documents, ["first", "second"]);
-        assert_eq!((texts.origins[0].documents, texts.origins[0].bytes), (2, 11));
-        let error = read(&[folder.path().join("none.txt")]).err().unwrap();
+        let texts = of_files(&[folder.path().to_owned()]).unwrap();
+        let read: Vec<Text> = texts.read().map(Result::unwrap).collect();
+        assert_eq!([&read[0].text, &read[1].text], ["first", "second"]);
+        assert_eq!((texts.size().unwrap(), read.len()), ((2, 11), 2));
+        let mut origins = Vec::new();
+        read.iter().for_each(|text| text.count(&mut origins));
+        assert_eq!((origins.len(), origins[0].documents, origins[0].bytes), (1, 2, 11));
+        let missing = of_files(&[folder.path().join("none.txt")]).unwrap();
+        let error = missing.size().unwrap_err();
         assert!(error.to_string().starts_with("cannot read "), "{error}");
     }
 }

@@ -1,6 +1,9 @@
 //! `mynah plan`: what training a model costs, before anything starts.
 
+mod what_if;
+
 use std::io::Write as _;
+use std::path::PathBuf;
 
 use mynah_kernels::Isa;
 use mynah_train::plan::{CHINCHILLA, DEVICES, Device, Memory, Precision, Run, Shape, device};
@@ -34,12 +37,13 @@ Examples:
   mynah plan --parameters 124M --tokens 10B --on h100 --count 8
   mynah plan --parameters 2.7B --tokens 1.4T --on a100 --count 96 --utilisation 0.63
   mynah plan --budget 4h --on h100 --count 8 --price 2.5
+  mynah plan --what-if my-texts/ --budget 2h      which size suits this text, measured on it
   mynah plan --devices
 
 How the sums are made, and which published ones they reproduce, is in docs/plan.md.")]
 pub(crate) struct Args {
     /// How long it may take: 10m, 8h, 14d
-    #[arg(long, value_name = "TIME", value_parser = seconds, conflicts_with = "tokens")]
+    #[arg(long, value_name = "TIME", value_parser = units::seconds, conflicts_with = "tokens")]
     budget: Option<f64>,
     /// How many parameters, without embeddings, such as 124M
     #[arg(long, short, value_name = "N", value_parser = quantity)]
@@ -56,6 +60,16 @@ pub(crate) struct Args {
     /// How many sequences are computed at once, for the memory
     #[arg(long, value_name = "N", default_value_t = 8, help_heading = "Model")]
     batch: u64,
+    /// Find out what each size would come to on this text, or on the corpus, by short runs here
+    #[arg(long, help_heading = "What if", conflicts_with_all = ["parameters", "tokens", "on"])]
+    what_if: bool,
+    /// Texts for --what-if: files, and folders of them [default: the corpus]
+    #[arg(value_name = "TEXT", requires = "what_if", help_heading = "What if")]
+    texts: Vec<PathBuf>,
+    /// How long the short runs may take
+    #[arg(long, value_name = "TIME", default_value = "5m", value_parser = units::seconds)]
+    #[arg(requires = "what_if", help_heading = "What if")]
+    spend: f64,
     /// A processor that --devices lists; this machine if none is named
     #[arg(long, value_name = "NAME", help_heading = "Machine")]
     on: Option<String>,
@@ -95,21 +109,6 @@ fn quantity(text: &str) -> Result<f64, String> {
     let n = number.trim().parse::<f64>().map_err(|_| "it must be like 124M, 2.5B or 1.4T")?;
     let n = n * factor;
     if (1.0..=1e18).contains(&n) { Ok(n) } else { Err("it is out of range".to_owned()) }
-}
-
-/// Reads `90s`, `10m`, `8h`, `14d`.
-fn seconds(text: &str) -> Result<f64, String> {
-    let text = text.trim();
-    let (number, factor) = match text.char_indices().next_back() {
-        Some((at, 's')) => (&text[..at], 1.0),
-        Some((at, 'm')) => (&text[..at], 60.0),
-        Some((at, 'h')) => (&text[..at], 3600.0),
-        Some((at, 'd')) => (&text[..at], 86_400.0),
-        _ => return Err("it must have a unit: 90s, 10m, 8h or 14d".to_owned()),
-    };
-    let n: f64 = number.trim().parse().map_err(|_| "it must be like 10m, 8h or 14d")?;
-    let n = n * factor;
-    if (1.0..=1e10).contains(&n) { Ok(n) } else { Err("it is out of range".to_owned()) }
 }
 
 /// Reads a number above 0 and not above 1.
@@ -165,6 +164,9 @@ struct Sized {
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
     if args.devices {
         return list(terminal);
+    }
+    if args.what_if {
+        return what_if::run(args, terminal);
     }
     let machine = machine_of(args)?;
     let run = planned(args, &machine);
@@ -455,15 +457,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantities_and_times_have_units() {
+    fn quantities_have_units() {
         for (text, n) in [("124M", 124e6), ("2.5b", 2.5e9), ("1.4T", 1.4e12), ("1e6", 1e6)] {
             assert_eq!(quantity(text), Ok(n));
         }
-        for (text, s) in [("90s", 90.0), ("10m", 600.0), ("1.5h", 5400.0), ("14d", 1_209_600.0)] {
-            assert_eq!(seconds(text), Ok(s));
-        }
-        for text in ["", "M", "-1B", "nan", "infT", "10", "0s"] {
-            assert!(quantity(text).is_err() || seconds(text).is_err(), "{text}");
+        for text in ["", "M", "-1B", "nan", "infT", "0"] {
+            assert!(quantity(text).is_err(), "{text}");
         }
         assert!(share("0").is_err() && share("1.1").is_err() && share("NaN").is_err());
     }
