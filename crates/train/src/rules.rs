@@ -12,6 +12,7 @@
 //! | AdamW | betas 0.9 and 0.95, decay 0.1 of matrices, gradients at most 1 long | Touvron et al. 2023 |
 //! | learning rate of AdamW | 0.006 at width 128, falling with the root of the width | Yang et al. 2021 have the width itself; the root and the constant: `docs/train.md` |
 //! | Muon | learning rate 0.02, momentum 0.95 | Jordan et al. 2024 |
+//! | batch | 32 sequences; 16, 8 or 4 if there would be fewer than 1,000 steps | `docs/train.md` |
 //! | schedule | 2 % warm-up; `llama`: stable, the last 30 % down to zero; `nano`: the last 50 % | Hu et al. 2024, "MiniCPM"; modded-nanogpt |
 //! | z-loss | 1e-4 | Chowdhery et al. 2022, "PaLM" |
 //! | first weights | normal, of variance 1 / inputs; matrices that write to the residual stream divided by the root of twice the depth (`llama`), or zero (`nano`); embeddings 0.02 | Radford et al. 2019; Zhang et al. 2019, "Fixup" |
@@ -38,12 +39,18 @@ pub struct Given {
 /// The deepest that a budget gives; beyond, a person says what they want.
 const DEEPEST: usize = 32;
 
+/// How many sequences a batch has if there is time enough.
+const LARGEST_BATCH: usize = 32;
+
+/// With fewer steps a smaller batch learns more from the same text.
+const ENOUGH_STEPS: f64 = 1000.0;
+
 /// Fills in what was not said.
 pub fn complete(settings: &Settings, given: &Given) -> Config {
     let preset = settings.preset.unwrap_or_default();
     let model = model(settings, preset, given);
     let said = &settings.batch;
-    let sequences = said.sequences.unwrap_or(32);
+    let sequences = said.sequences.unwrap_or(LARGEST_BATCH);
     let batch = BatchConfig {
         sequences,
         at_a_time: said.at_a_time.unwrap_or_else(|| at_a_time(sequences, model.context)),
@@ -68,6 +75,12 @@ pub fn complete(settings: &Settings, given: &Given) -> Config {
         prompts: said.prompts.clone().unwrap_or_default(),
     };
     Config { preset, seed: settings.seed.unwrap_or(1), model, batch, schedule, optimiser, watch }
+}
+
+/// How many sequences a batch has, if there is time for so many in all: 32, or fewer if there would
+/// be too few steps to learn much.
+pub fn batch_for(sequences: f64) -> usize {
+    [LARGEST_BATCH, 16, 8].into_iter().find(|&n| sequences / n as f64 >= ENOUGH_STEPS).unwrap_or(4)
 }
 
 /// As many sequences as make 2,048 rows, whose activations fit a cache, among those that divide the
@@ -171,6 +184,12 @@ mod tests {
             depth_for(&Settings::default(), &given, 1e15)
         };
         assert!(depth(500_000) < depth(1_000_000_000));
+    }
+
+    #[test]
+    fn little_time_asks_for_smaller_batches() {
+        let batches = [1e6, 32_000.0, 31_999.0, 9000.0, 10.0].map(batch_for);
+        assert_eq!(batches, [32, 32, 16, 8, 4]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `mynah run`: answers a prompt.
 
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
+use std::path::Path;
 use std::time::{Instant, SystemTime};
 
 use mynah_engine::constraint::{Constraint, Grammars};
@@ -22,13 +23,15 @@ use crate::terminal::Terminal;
 /// Answer a prompt
 ///
 /// The answer appears as it is generated. A prompt may be given as words, as text on standard
-/// input, or as both: standard input is put after the words.
-#[derive(clap::Args)]
+/// input, or as both: standard input is put after the words. A first word that is the path of a
+/// model, such as ./my-model, is the model.
+#[derive(Clone, clap::Args)]
 #[command(after_long_help = "\
 Examples:
   mynah run \"Why is the sky blue?\"
   mynah run \"Put this into one sentence:\" < letter.txt
   mynah run --schema \"name, age int\" \"Invent a person.\"
+  mynah run ./my-model \"Once upon a time\"
   mynah run --samples 8 --json \"Name a colour.\" | jq -r '.[].text'
   mynah run --seed 1 -n 50 --raw \"Once upon a time\"")]
 pub(crate) struct Args {
@@ -97,7 +100,13 @@ struct TokenReport {
 
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
     let (start, at) = (Instant::now(), SystemTime::now());
+    let (args, is_named) = &with_model_named_first(args.clone());
     let text = read_prompt(&args.prompt, args.raw)?;
+    let is_empty = if args.raw { text.is_empty() } else { text.trim().is_empty() };
+    // A model that continues texts begins one by itself.
+    if is_empty && !is_named {
+        return no_prompt();
+    }
     args.sampling.check()?;
     let form = args.constraint.read()?;
     let (session, pool) = Session::open(&args.model, terminal)?;
@@ -106,7 +115,12 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
     sampling.validate().map_err(|error| Misuse(error.to_string()))?;
 
     let message = [Message::user(text)];
-    let prompt = if args.raw {
+    // A model that knows no conversations goes on with what it is given.
+    let raw = args.raw || (args.system.is_none() && session.prompts.are_texts_only());
+    if is_empty && !raw {
+        return no_prompt();
+    }
+    let prompt = if raw {
         session.prompts.raw(&message[0].content)
     } else {
         session.prompts.conversation(args.system.as_deref(), &message)?
@@ -162,7 +176,7 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
         timings.tell(terminal);
         terminal.note(&format!("seed     {}", sampling.seed));
     }
-    let asked = asked(args, &session, &message, &sampling, form.as_ref(), at);
+    let asked = asked(args, &session, &message, &sampling, form.as_ref(), raw, at);
     let turns: Vec<_> = answers.iter().map(|answer| asked.turn(answer, &timing)).collect();
     Recorder::new(&args.log).record(None, &turns, terminal);
     let limited = args.max_tokens.is_some_and(|asked| asked <= room);
@@ -176,6 +190,7 @@ fn asked<'a>(
     message: &[Message],
     sampling: &'a SamplingParams,
     constraint: Option<&'a ConstraintText>,
+    raw: bool,
     at: SystemTime,
 ) -> Asked<'a> {
     Asked {
@@ -187,9 +202,24 @@ fn asked<'a>(
         stop: &args.sampling.stop,
         max_tokens: args.max_tokens,
         constraint,
-        raw: args.raw,
+        raw,
         at,
     }
+}
+
+/// A first word that is the path of a model names the model; whether there was one.
+fn with_model_named_first(mut args: Args) -> (Args, bool) {
+    let is_path = |word: &String| {
+        let path = Path::new(word);
+        let is_meant = path.is_absolute() || path.starts_with(".") || path.starts_with("..");
+        let is_file = path.extension().is_some_and(|ending| ending == "gguf") && path.is_file();
+        is_meant && (is_file || path.join("config.json").is_file())
+    };
+    let is_named = args.model.model.is_none() && args.prompt.first().is_some_and(is_path);
+    if is_named {
+        args.model.model = Some(args.prompt.remove(0));
+    }
+    (args, is_named)
 }
 
 /// The words, and after them what is on standard input, if it is not a terminal.
@@ -204,10 +234,6 @@ fn read_prompt(words: &[String], raw: bool) -> anyhow::Result<String> {
             .read_to_string(&mut input)
             .map_err(|error| Misuse(format!("cannot read standard input: {error}")))?;
         prompt = joined(prompt, &input, raw);
-    }
-    let is_empty = if raw { prompt.is_empty() } else { prompt.trim().is_empty() };
-    if is_empty {
-        return no_prompt();
     }
     Ok(prompt)
 }

@@ -65,6 +65,11 @@ impl Prompts {
         Ok(Self { tokenizer, template })
     }
 
+    /// Whether the model has no template: it continues texts, and knows no conversations.
+    pub(crate) fn are_texts_only(&self) -> bool {
+        matches!(self.template, Err(TemplateError::Missing))
+    }
+
     /// The tokens of a text that is continued as it is. Names of control tokens in it are text.
     pub(crate) fn raw(&self, text: &str) -> Vec<u32> {
         self.tokenizer.encode_prompt(text, SpecialText::AsText)

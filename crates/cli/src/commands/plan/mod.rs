@@ -1,5 +1,6 @@
 //! `mynah plan`: what training a model costs, before anything starts.
 
+mod measure;
 mod what_if;
 
 use std::io::Write as _;
@@ -182,12 +183,17 @@ fn machine_of(args: &Args) -> anyhow::Result<Machine> {
     let Some(name) = &args.on else {
         let n_threads = args.threads.unwrap_or_else(machine::n_threads);
         let isa = Isa::detect();
+        let peak = f32_flops(n_threads, isa);
+        let utilisation = match args.utilisation {
+            Some(utilisation) => utilisation,
+            None => (measure::operations_a_second(n_threads)? / peak).min(1.0),
+        };
         return Ok(Machine {
             title: format!("this machine, {n_threads} threads, f32 in {}", isa.name()),
-            peak: f32_flops(n_threads, isa),
+            peak,
             count: args.count,
-            utilisation: args.utilisation.unwrap_or(0.4),
-            reason: said(args, "an assumption; `mynah train` shows what is reached"),
+            utilisation,
+            reason: said(args, "measured by training for a moment"),
             price: args.price,
             memory_bytes: machine::available_memory(),
             precision: Precision::Single,

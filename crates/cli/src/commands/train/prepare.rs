@@ -25,9 +25,6 @@ use crate::units;
 const PROMPTS: usize = 3;
 const PROMPT_WORDS: usize = 4;
 
-/// How many steps there are at least.
-const FEWEST_STEPS: u64 = 10;
-
 /// Texts as tokens, and the vocabulary that they are written in.
 pub(crate) struct Prepared {
     pub(crate) tokenizer: Tokenizer,
@@ -224,16 +221,15 @@ fn choose(
         ));
         return Err(error).hint("leave it out; --vocabulary says how many tokens are learnt");
     }
-    let given = Given { vocabulary, steps: FEWEST_STEPS, tokens: learnt.n_tokens(), depth: None };
+    let given =
+        Given { vocabulary, steps: budget::FEWEST_STEPS, tokens: learnt.n_tokens(), depth: None };
     if settings.schedule.steps.is_some() {
         return Ok(settings.resolve(&given)?);
     }
     let token_bytes = token_bytes(tokenizer, vocabulary);
     let material = Material { source: &learnt, begins: *begins, token_bytes: &token_bytes };
     let seconds = ((args.budget - spent) / args.seeds as f64).max(1.0);
-    let given = budget::fit(&settings, &given, &material, seconds, n_threads)?;
-    let steps = given.steps.max(FEWEST_STEPS);
-    Ok(settings.resolve(&Given { steps, ..given })?)
+    budget::fit(settings, &given, &material, seconds, n_threads)
 }
 
 /// The first words of some held-out documents.
