@@ -19,6 +19,7 @@ mod store;
 mod terminal;
 mod text;
 mod units;
+mod write;
 
 use std::process::ExitCode;
 

@@ -174,8 +174,7 @@ fn sizes_are_compared_on_ones_own_text() {
     let home = tempfile::tempdir().unwrap();
     let home = home.path();
     prepare(home);
-    let arguments =
-        ["plan", "--what-if", "tale.txt", "--spend", "4s", "--budget", "1m", "--json"];
+    let arguments = ["plan", "--what-if", "tale.txt", "--spend", "4s", "--budget", "1m", "--json"];
     let (status, out, err) = run(home, &arguments);
     assert_eq!(status, 0, "{err}");
     let report: Value = serde_json::from_str(&out).unwrap();

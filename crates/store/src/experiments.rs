@@ -56,7 +56,7 @@ impl State {
         }
     }
 
-    fn named(name: &str) -> Self {
+    pub(crate) fn named(name: &str) -> Self {
         Self::ALL.into_iter().find(|state| state.name() == name).unwrap_or(Self::Failed)
     }
 }
@@ -309,7 +309,7 @@ fn read_sample(row: &Row<'_>) -> rusqlite::Result<Kept> {
     Ok(Kept { id: SampleId(row.get(0)?), sample })
 }
 
-fn read_time(row: &Row<'_>, column: usize) -> rusqlite::Result<SystemTime> {
+pub(crate) fn read_time(row: &Row<'_>, column: usize) -> rusqlite::Result<SystemTime> {
     let text: String = row.get(column)?;
     Ok(from_text(&text).unwrap_or(SystemTime::UNIX_EPOCH))
 }

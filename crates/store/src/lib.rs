@@ -3,7 +3,7 @@
 //! [`Store`] keeps answers ([`Turn`]) in the tables of the command line `llm`, so that it and
 //! Datasette read them as their own, and beside them, in tables that begin with `mynah_`, what only
 //! mynah knows: how an answer was drawn, experiments ([`Experiment`], [`Sample`]), judgements by
-//! people ([`Label`]), saved queries and settings.
+//! people ([`Label`]), runs of training ([`Training`]), saved queries and settings.
 //!
 //! Questions in SQL are answered by [`sql::Reader`], which only reads.
 //!
@@ -25,6 +25,7 @@ pub mod sql;
 mod store;
 mod threads;
 pub mod time;
+mod trainings;
 mod turns;
 mod words;
 
@@ -37,5 +38,6 @@ pub use queries::SavedQuery;
 pub use schema::VERSION;
 pub use store::Store;
 pub use threads::{DrawnTurn, Node, ThreadLine, Tree};
+pub use trainings::{Training, TrainingPoint};
 pub use turns::{Turn, TurnId};
 pub use words::words;

@@ -8,7 +8,7 @@ use std::fs;
 
 use mynah_store::{
     Cell, Choice, Error, Experiment, Filter, Label, Message, Role, Sample, SampleId, State, Store,
-    Turn, VERSION,
+    Training, TrainingPoint, Turn, VERSION,
 };
 use rusqlite::Connection;
 use support::{at, open_file, turn};
@@ -33,6 +33,21 @@ fn sample(arm: &str) -> Sample {
         position: 0,
         turn: turn("try", "question", arm),
         checks: None,
+    }
+}
+
+fn training() -> Training {
+    Training {
+        id: "t".to_owned(),
+        name: "tales".to_owned(),
+        folder: "/tales".to_owned(),
+        seed: 1,
+        config: "preset = \"llama\"\n".to_owned(),
+        steps: 2,
+        state: State::Running,
+        bits_per_byte: None,
+        created: at(0),
+        ended: None,
     }
 }
 
@@ -228,6 +243,11 @@ fn a_file_of_this_version() {
     let kept = store.samples_of("e").unwrap();
     store.record_label(&label(kept[0].id, kept[1].id)).unwrap();
     store.set_state("e", State::Finished, Some("{}"), at(9)).unwrap();
+    store.begin_training(&training(), 0).unwrap();
+    let point = TrainingPoint { step: 1, loss: Some(3.5), ..TrainingPoint::default() };
+    store.record_training_point("t", &point).unwrap();
+    store.record_training_sample("t", 1, "Once", " upon a time").unwrap();
+    store.end_training("t", State::Finished, Some(1.5), at(9)).unwrap();
     store.save_query("mine", "select 1", at(0)).unwrap();
     store.set_records(true).unwrap();
 }

@@ -11,6 +11,7 @@ const VIEWS = {
   compare: { label: "Compare", icon: "columns", load: async () => (await import("./compare.js")).Compare },
   models: { label: "Models", icon: "box", load: async () => (await import("./models.js")).Models },
   experiments: { label: "Experiments", icon: "flask", load: async () => (await import("./experiments.js")).Experiments },
+  training: { label: "Training", icon: "curve", load: async () => (await import("./training.js")).Trainings },
   dashboard: { label: "Dashboard", icon: "chart", load: async () => (await import("./dashboard/view.js")).Dashboard },
 };
 

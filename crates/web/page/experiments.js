@@ -56,16 +56,16 @@ function One({ id }) {
   </div>`;
 }
 
-/** @param {{ id: string }} props */
-function Report({ id }) {
-  const address = `api/experiments/${encodeURIComponent(id)}/report`;
+/** @param {{ id: string, of?: string }} props */
+export function Report({ id, of = "experiments" }) {
+  const address = `api/${of}/${encodeURIComponent(id)}/report`;
   if (!hasKey()) return html`<a class="button" href=${address} target="_blank" rel="noopener"><${Icon} name="chart" />Open the report</a>`;
   const save = async () => download(`${fileName(id)}.html`, await textOf(address), "text/html");
   return html`<button type="button" onClick=${save}><${Icon} name="down" />Save the report</button>`;
 }
 
 /** @param {{ state: string }} props */
-function Badge({ state }) {
+export function Badge({ state }) {
   const kind = { finished: "good", running: "busy", failed: "bad" }[state] ?? "";
   return html`<span class=${`badge ${kind}`}>${state}</span>`;
 }
@@ -78,7 +78,7 @@ function Progress({ line }) {
 }
 
 /** Asks again and again while something is going on. @param {boolean} isGoing @param {() => void} again */
-function useRepeated(isGoing, again) {
+export function useRepeated(isGoing, again) {
   useEffect(() => {
     if (!isGoing) return undefined;
     const timer = setInterval(() => document.hidden || again(), EVERY_MS);

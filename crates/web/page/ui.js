@@ -29,6 +29,7 @@ const ICONS = {
   chat: "M4 5h16v11H9l-5 4z",
   columns: "M4 5h7v14H4zM13 5h7v14h-7z",
   box: "M4 8l8-4 8 4v8l-8 4-8-4zM4 8l8 4 8-4M12 12v8",
+  curve: "M4 4v16h16M8 8c1 7 4 9 11 9",
   flask: "M10 4v6L5 19h14l-5-9V4M8 4h8M8 14h8",
   chart: "M5 20V10M12 20V4M19 20v-7",
   theme: "M12 4a8 8 0 1 0 0 16zM12 4a8 8 0 0 1 0 16",

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
-use mynah_store::{Cell, Error, Experiment, Message, Role, Sample, State, Store, Turn};
+use mynah_store::{
+    Cell, Error, Experiment, Message, Role, Sample, State, Store, Training, TrainingPoint, Turn,
+};
 use serde_json::json;
 
 const DAY: u64 = 86_400;
@@ -52,7 +54,38 @@ pub(super) fn write(database: &Path) -> Result<(), Error> {
     }
     experiment(&mut store, "headings", State::Finished, 40, ago(9))?;
     experiment(&mut store, "politeness", State::Running, 13, now)?;
+    training(&mut store, ago(3))?;
     report(database)
+}
+
+/// A run of training, two thirds of the way.
+fn training(store: &mut Store, created: SystemTime) -> Result<(), Error> {
+    let training = Training {
+        id: "c1b2c3d4e5f60718293a4b5c6d7e8f90".to_owned(),
+        name: "speeches".to_owned(),
+        folder: "/home/somebody/speeches".to_owned(),
+        seed: 1,
+        config: "preset = \"llama\"\nseed = 1\n\n[model]\ndepth = 2\n".to_owned(),
+        steps: 300,
+        state: State::Running,
+        bits_per_byte: None,
+        created,
+        ended: None,
+    };
+    store.begin_training(&training, 0)?;
+    for step in (3..=200_u32).step_by(3) {
+        let bits = 1.7 + 1.6 / (1.0 + f64::from(step) / 25.0);
+        let point = TrainingPoint {
+            step: u64::from(step),
+            seconds: Some(f64::from(step) * 0.4),
+            loss: Some(2.7 * bits),
+            bits_per_byte: Some(bits + 0.05 * f64::from(step % 4)),
+            held_out_bits_per_byte: (step % 30 == 0).then_some(bits + 0.1),
+        };
+        store.record_training_point(&training.id, &point)?;
+    }
+    let text = " of the United States, <b>and</b> the people of this country.";
+    store.record_training_sample(&training.id, 180, "The Congress", text)
 }
 
 fn turn(model: &str, messages: Vec<Message>, answer: &str, tokens: u64, at: SystemTime) -> Turn {

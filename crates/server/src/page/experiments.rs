@@ -88,7 +88,7 @@ fn tidied(mut line: Value, app: &AppState) -> Value {
 }
 
 /// Asks questions about an experiment; each row becomes an object.
-async fn look(
+pub(super) async fn look(
     app: &AppState,
     id: String,
     questions: &'static [&'static str],
@@ -123,12 +123,12 @@ fn objects(table: Table) -> Vec<Value> {
     table.rows.into_iter().map(object).collect()
 }
 
-/// Where `mynah try` puts the report of a design: beside the store.
-fn report_of(app: &AppState, design_hash: &str) -> Option<PathBuf> {
+/// Where `mynah try` puts the report of a design, and `mynah train` that of a run: beside the store.
+pub(super) fn report_of(app: &AppState, hash: &str) -> Option<PathBuf> {
     // What stands in the file may be anything, and becomes part of a path.
-    let is_hash = design_hash.len() >= 16 && design_hash.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_hash = hash.len() >= 16 && hash.bytes().all(|b| b.is_ascii_hexdigit());
     let folder = app.options().database.parent()?;
-    is_hash.then(|| folder.join("reports").join(format!("{design_hash}.html")))
+    is_hash.then(|| folder.join("reports").join(format!("{hash}.html")))
 }
 
 pub(super) async fn report(
@@ -141,10 +141,14 @@ pub(super) async fn report(
     let html = apart(move || {
         path.and_then(|path| std::fs::read(path).ok()).ok_or_else(|| ApiError::not_found(none))
     });
-    let mut response = Response::new(Body::from(html.await?));
+    Ok(confined(html.await?))
+}
+
+/// A report, which brings a policy of its own. Here it is also put into an origin of its own, so that
+/// nothing in it could ask this server anything.
+pub(super) fn confined(html: Vec<u8>) -> Response {
+    let mut response = Response::new(Body::from(html));
     let headers = response.headers_mut();
-    // The report brings a policy of its own. Here it is also put into an origin of its own, so that
-    // nothing in it could ask this server anything.
     for (name, value) in [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CONTENT_SECURITY_POLICY, "sandbox allow-scripts; frame-ancestors 'none'"),
@@ -154,5 +158,5 @@ pub(super) async fn report(
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    Ok(response)
+    response
 }

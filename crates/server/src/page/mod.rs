@@ -17,6 +17,7 @@ mod models;
 mod queries;
 #[cfg(test)]
 mod tests;
+mod trainings;
 
 use std::error::Error as _;
 use std::sync::Arc;
@@ -72,6 +73,9 @@ pub(crate) fn router(state: AppState) -> Router {
         .route("/api/experiments", get(experiments::list))
         .route("/api/experiments/{id}", get(experiments::one))
         .route("/api/experiments/{id}/report", get(experiments::report))
+        .route("/api/trainings", get(trainings::list))
+        .route("/api/trainings/{id}", get(trainings::one))
+        .route("/api/trainings/{id}/report", get(trainings::report))
         .route("/api/experiment-file", post(experiment_file::write))
         .route("/api/import", post(exchange::import).layer(DefaultBodyLimit::max(IMPORT_BYTES)))
         .with_state(page);

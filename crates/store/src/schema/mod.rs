@@ -12,7 +12,8 @@ use crate::Error;
 use crate::time::to_text;
 
 /// The steps: the first makes version 1.
-const STEPS: [&str; 2] = [CONVERSATIONS, include_str!("002_laboratory.sql")];
+const STEPS: [&str; 3] =
+    [CONVERSATIONS, include_str!("002_laboratory.sql"), include_str!("003_trainings.sql")];
 const CONVERSATIONS: &str = include_str!("001_conversations.sql");
 
 /// The version that is written here.

@@ -65,6 +65,15 @@ const VIEWS = {
     await page.goto(`${server.address}/#/experiments/politeness-1`);
     await page.getByRole("heading", { name: "Newest answers" }).waitFor();
   },
+  trainings: async (page) => {
+    await page.goto(`${server.address}/#/training`);
+    await page.getByRole("progressbar", { name: "198 of 300 steps" }).waitFor();
+  },
+  training: async (page) => {
+    await page.goto(`${server.address}/#/training/c1b2c3d4e5f60718293a4b5c6d7e8f90`);
+    await page.getByRole("img", { name: /^Training 1\.\d+, held out 1\.\d+$/ }).waitFor();
+    await page.getByRole("article").filter({ hasText: "<b>and</b> the people" }).waitFor();
+  },
   dashboard: async (page) => {
     await page.goto(`${server.address}/#/dashboard`);
     await page.getByRole("region", { name: "What you asked most often" }).first().getByRole("table").waitFor();
@@ -131,7 +140,7 @@ test("the whole page takes less than 100 kB", async () => {
   });
   await page.goto(server.address, { waitUntil: "networkidle" });
   const first = taken.page;
-  for (const view of ["compare", "models", "experiments", "dashboard"]) {
+  for (const view of ["compare", "models", "experiments", "training", "dashboard"]) {
     await page.goto(`${server.address}/#/${view}`);
     await page.getByRole("main").getByRole("heading", { level: 2 }).first().waitFor();
   }

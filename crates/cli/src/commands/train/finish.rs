@@ -15,9 +15,10 @@ use mynah_train::report::{self, About};
 use mynah_train::run::Course;
 use mynah_train::trainer::Trainer;
 
-use super::Run;
+use super::{Run, log};
 use crate::checkpoint;
 use crate::terminal::Terminal;
+use crate::write;
 
 /// How many tokens the exported model is compared on, and how many it writes.
 const COMPARED: usize = 64;
@@ -247,14 +248,15 @@ pub(super) fn report(
         check,
     };
     let events = journal.events();
+    let html = report::html(&about, events);
     for (name, text) in [
-        ("report.md", report::markdown(&about, events)),
-        ("report.html", report::html(&about, events)),
-        ("README.md", report::card(&about, events)),
+        ("report.md", &report::markdown(&about, events)),
+        ("report.html", &html),
+        ("README.md", &report::card(&about, events)),
     ] {
-        let path = folder.root().join(name);
-        fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        write::whole(&folder.root().join(name), &|out| out.write_all(text.as_bytes()))?;
     }
+    log::keep_report(run.log, folder.root(), config.seed, &html, terminal);
     let root = folder.root().display();
     terminal
         .note(&format!("the model is in {root}, and what there is to know in {root}/report.html"));

@@ -3,6 +3,7 @@
 mod budget;
 mod finish;
 mod folder;
+mod log;
 mod prepare;
 mod screen;
 mod texts;
@@ -15,20 +16,23 @@ pub(crate) use prepare::{Prepared, prepare_texts};
 
 use anyhow::Context as _;
 use mynah_kernels::Isa;
+use mynah_store::State;
 use mynah_train::config::{Config, Preset};
 use mynah_train::data::{Part, Shard};
 use mynah_train::evaluate::Evaluation;
 use mynah_train::journal::Journal;
 use mynah_train::run::{Course, Ending, RunError, Watch};
-use mynah_train::trainer::{Material, State, StepError, Trainer};
+use mynah_train::trainer::{Material, StepError, Trainer};
 
 use crate::commands::corpus::Place;
 use crate::commands::train::folder::{About, Folder};
+use crate::commands::train::log::{Log, Logged};
 use crate::commands::train::screen::Screen;
 use crate::commands::train::watch::Lines;
 use crate::failure::{Hint as _, Interrupted, Misuse};
 use crate::interrupt::Listening;
 use crate::limits;
+use crate::log::LogArgs;
 use crate::machine;
 use crate::session::at_least_one;
 use crate::terminal::Terminal;
@@ -95,6 +99,8 @@ pub(crate) struct Args {
     resume: Option<PathBuf>,
     #[command(flatten)]
     place: Place,
+    #[command(flatten)]
+    log: LogArgs,
 }
 
 fn preset(name: &str) -> Result<Preset, String> {
@@ -120,7 +126,15 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
     let (mut evaluations, mut check) = (Vec::new(), None);
     for n in 0..about.seeds {
         let config = Config { seed: config.seed + n, ..config.clone() };
-        let run = Run { folder: &folder, about: &about, config, n_threads, peak, on_screen };
+        let run = Run {
+            folder: &folder,
+            about: &about,
+            config,
+            n_threads,
+            peak,
+            on_screen,
+            log: &args.log,
+        };
         if about.seeds > 1 {
             terminal.note(&format!("seed {} ({} of {})", run.config.seed, n + 1, about.seeds));
         }
@@ -128,7 +142,8 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
         evaluations.extend(evaluation.map(|evaluation| (run.config.seed, evaluation)));
         check = said.or(check);
     }
-    let run = Run { folder: &folder, about: &about, config, n_threads, peak, on_screen };
+    let run =
+        Run { folder: &folder, about: &about, config, n_threads, peak, on_screen, log: &args.log };
     finish::report(&run, &evaluations, check.as_deref(), terminal)
 }
 
@@ -141,6 +156,7 @@ struct Run<'r> {
     /// What the machine multiplies at best, in operations a second.
     peak: f64,
     on_screen: bool,
+    log: &'r LogArgs,
 }
 
 impl Run<'_> {
@@ -180,9 +196,19 @@ impl Run<'_> {
             checkpoint: &checkpoint,
             data: &data,
         };
-        let mut watch = self.watch(terminal, trainer.state(), &journal)?;
-        let ended = mynah_train::run::run(&mut trainer, &course, &mut journal, &mut *watch);
+        let entry = (self.about.name.as_str(), folder.root());
+        let mut log = Log::begin(self.log, entry, config, trainer.state().step, terminal);
+        let watch = self.watch(terminal, trainer.state(), &journal)?;
+        let mut watch = Logged { watch, log: &mut log };
+        let ended = mynah_train::run::run(&mut trainer, &course, &mut journal, &mut watch);
         drop(watch);
+        match &ended {
+            Ok(Ending::Done(evaluation)) => {
+                log.end(State::Finished, evaluation.map(|measured| measured.bits_per_byte));
+            }
+            Ok(Ending::Stopped) => log.end(State::Stopped, None),
+            Err(_) => log.end(State::Failed, None),
+        }
         match ended.map_err(explained)? {
             Ending::Stopped => {
                 let (step, root) = (trainer.state().step, folder.root().display());
@@ -204,7 +230,7 @@ impl Run<'_> {
     fn watch<'t>(
         &self,
         terminal: &'t Terminal,
-        state: State,
+        state: mynah_train::trainer::State,
         journal: &Journal,
     ) -> anyhow::Result<Box<dyn Watch + 't>> {
         let (config, peak) = (&self.config, self.peak);

@@ -21,6 +21,7 @@ use mynah_store::Store;
 
 use crate::failure::{self, Hint as _, Interrupted, Misuse, Unmet};
 use crate::terminal::Terminal;
+use crate::write;
 
 pub(crate) use args::Args;
 
@@ -145,33 +146,12 @@ fn write_page(
     args: &Args,
     write: &dyn Fn(&mut dyn std::io::Write) -> std::io::Result<()>,
 ) -> anyhow::Result<()> {
-    args.report.as_ref().map_or(Ok(()), |path| write_whole(path, write))
+    args.report.as_ref().map_or(Ok(()), |path| write::whole(path, write))
 }
 
-/// Keeps the report beside the store, where the page of `mynah serve` finds it by the design; that of
-/// an earlier run of the same design is replaced.
+/// Keeps the report where the page of `mynah serve` finds it by the design.
 fn keep_report(store: &Path, results: &Results) -> anyhow::Result<()> {
-    let folder = store.with_file_name("reports");
-    fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
-    let path = folder.join(format!("{}.html", results.design));
-    write_whole(&path, &|out| report::write(results, out))
-}
-
-/// Writes a file that appears under its name only when whole.
-fn write_whole(
-    path: &Path,
-    write: &dyn Fn(&mut dyn std::io::Write) -> std::io::Result<()>,
-) -> anyhow::Result<()> {
-    let cannot = || format!("cannot write {}", path.display());
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let file = tempfile::Builder::new().tempfile_in(folder.unwrap_or(Path::new(".")));
-    let file = file.with_context(cannot)?;
-    let mut out = std::io::BufWriter::new(file);
-    write(&mut out).with_context(cannot)?;
-    let file =
-        out.into_inner().map_err(std::io::IntoInnerError::into_error).with_context(cannot)?;
-    file.persist(path).map_err(|error| error.error).with_context(cannot)?;
-    Ok(())
+    write::report(store, &results.design, &|out| report::write(results, out))
 }
 
 /// Prints what came out, and ends as the person asked for.
