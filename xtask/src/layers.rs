@@ -11,7 +11,7 @@ use crate::process::{metadata, root, say};
 use crate::scan;
 
 /// Which crates of the workspace each of them may use. Tests may use more.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 13] = [
     ("mynah-kernels", &[]),
     ("mynah-model", &["mynah-kernels"]),
     ("mynah-engine", &["mynah-kernels", "mynah-model"]),
@@ -19,8 +19,16 @@ const MAY_USE: [(&str, &[&str]); 11] = [
     ("mynah-store", &[]),
     ("mynah-corpus", &["mynah-model"]),
     ("mynah-train", &[]),
-    ("mynah-lab", &["mynah-engine", "mynah-model", "mynah-kernels", "mynah-store"]),
-    ("mynah-server", &["mynah-engine", "mynah-model", "mynah-kernels", "mynah-store"]),
+    ("mynah-respond", &["mynah-engine", "mynah-model"]),
+    ("mynah-agent", &["mynah-respond"]),
+    (
+        "mynah-lab",
+        &["mynah-engine", "mynah-model", "mynah-kernels", "mynah-store", "mynah-respond"],
+    ),
+    (
+        "mynah-server",
+        &["mynah-engine", "mynah-model", "mynah-kernels", "mynah-store", "mynah-agent"],
+    ),
     (
         "mynah",
         &[
@@ -28,6 +36,8 @@ const MAY_USE: [(&str, &[&str]); 11] = [
             "mynah-model",
             "mynah-engine",
             "mynah-hub",
+            "mynah-respond",
+            "mynah-agent",
             "mynah-lab",
             "mynah-store",
             "mynah-corpus",

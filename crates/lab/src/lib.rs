@@ -19,8 +19,9 @@ pub mod label;
 pub mod outcome;
 pub mod present;
 pub mod report;
-pub mod respond;
 pub mod results;
 pub mod statistics;
 #[cfg(test)]
 pub(crate) mod testing;
+
+pub use mynah_respond as respond;

@@ -1,8 +1,9 @@
 //! Who answers: models of this machine, or an endpoint.
 
 use mynah_lab::design::schedule;
+use mynah_lab::execute::estimate;
 use mynah_lab::experiment::Experiment;
-use mynah_lab::respond::endpoint::{Endpoint, Patience, Price, Secret, Settings, estimate};
+use mynah_lab::respond::endpoint::{Endpoint, Patience, Price, Secret, Settings};
 use mynah_lab::respond::{Identity, Local, Prompt, Responder};
 
 use super::args::Args;
@@ -141,7 +142,7 @@ impl Size {
         let length =
             |prompt: &Prompt| prompt.user.len() + prompt.system.as_ref().map_or(0, String::len);
         let longest = prompts.into_iter().max_by_key(length);
-        let longest = longest.unwrap_or(Prompt { system: None, user: String::new() });
+        let longest = longest.unwrap_or(Prompt::default());
         Self { longest, max_tokens }
     }
 }
