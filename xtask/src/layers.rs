@@ -11,7 +11,7 @@ use crate::process::{metadata, root, say};
 use crate::scan;
 
 /// Which crates of the workspace each of them may use. Tests may use more.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 12] = [
     ("mynah-kernels", &[]),
     ("mynah-model", &["mynah-kernels"]),
     ("mynah-engine", &["mynah-kernels", "mynah-model"]),
@@ -19,6 +19,7 @@ const MAY_USE: [(&str, &[&str]); 11] = [
     ("mynah-store", &[]),
     ("mynah-corpus", &["mynah-model"]),
     ("mynah-train", &[]),
+    ("mynah-sandbox", &[]),
     ("mynah-lab", &["mynah-engine", "mynah-model", "mynah-kernels", "mynah-store"]),
     ("mynah-server", &["mynah-engine", "mynah-model", "mynah-kernels", "mynah-store"]),
     (
@@ -33,6 +34,7 @@ const MAY_USE: [(&str, &[&str]); 11] = [
             "mynah-corpus",
             "mynah-train",
             "mynah-server",
+            "mynah-sandbox",
         ],
     ),
     ("xtask", &[]),
