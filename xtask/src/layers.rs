@@ -11,7 +11,7 @@ use crate::process::{metadata, root, say};
 use crate::scan;
 
 /// Which crates of the workspace each of them may use. Tests may use more.
-const MAY_USE: [(&str, &[&str]); 13] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
     ("mynah-kernels", &[]),
     ("mynah-model", &["mynah-kernels"]),
     ("mynah-engine", &["mynah-kernels", "mynah-model"]),
@@ -19,8 +19,9 @@ const MAY_USE: [(&str, &[&str]); 13] = [
     ("mynah-store", &[]),
     ("mynah-corpus", &["mynah-model"]),
     ("mynah-train", &[]),
+    ("mynah-sandbox", &[]),
     ("mynah-respond", &["mynah-engine", "mynah-model"]),
-    ("mynah-agent", &["mynah-respond"]),
+    ("mynah-agent", &["mynah-respond", "mynah-sandbox"]),
     (
         "mynah-lab",
         &["mynah-engine", "mynah-model", "mynah-kernels", "mynah-store", "mynah-respond"],
@@ -43,6 +44,7 @@ const MAY_USE: [(&str, &[&str]); 13] = [
             "mynah-corpus",
             "mynah-train",
             "mynah-server",
+            "mynah-sandbox",
         ],
     ),
     ("xtask", &[]),

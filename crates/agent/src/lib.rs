@@ -23,6 +23,8 @@ mod measure_tests;
 pub mod problems;
 pub mod prompt;
 mod round;
+#[cfg(feature = "sandbox")]
+pub mod sandboxed;
 pub mod session;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -31,5 +33,7 @@ pub mod trim;
 pub mod work;
 #[cfg(test)]
 mod work_tests;
+
+pub use round::RoundError;
 
 pub use interpreter::{Cells, Ending, Interpreter, InterpreterError, Program, Run};
