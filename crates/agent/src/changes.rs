@@ -15,7 +15,8 @@ pub fn unified(old: &str, new: &str) -> String {
 pub fn only_deletes_assertions(old: &str, new: &str) -> bool {
     let says_nothing = |line: &str| line.is_empty() || line.starts_with('#') || line == "pass";
     let is_assertion = |line: &str| {
-        line == "assert" || line.strip_prefix("assert").is_some_and(|rest| rest.starts_with([' ', '(']))
+        line == "assert"
+            || line.strip_prefix("assert").is_some_and(|rest| rest.starts_with([' ', '(']))
     };
     let mut n_deleted = 0;
     for change in TextDiff::from_lines(old, new).iter_all_changes() {

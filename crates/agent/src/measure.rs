@@ -336,7 +336,9 @@ impl Desk for Drawing<'_, '_> {
     fn answered(&mut self, id: usize, answer: Answer) -> Result<(), RespondError> {
         self.n_running += 1;
         let sent = self.jobs.send(Job { id, answer });
-        sent.map_err(|_| RespondError::Responder("the threads that run programs are gone".to_owned()))
+        sent.map_err(|_| {
+            RespondError::Responder("the threads that run programs are gone".to_owned())
+        })
     }
 
     fn failed(&mut self, _: usize, reason: &str, _: f64) -> Result<(), RespondError> {

@@ -63,7 +63,8 @@ fn samples_are_counted_at_once_and_after_repairs() {
             (false, false, _) => fenced("def halve(x):\n    return x"),
         }
     });
-    let at_once: Vec<bool> = measured.samples.iter().map(|sample| sample.passes_at_once()).collect();
+    let at_once: Vec<bool> =
+        measured.samples.iter().map(|sample| sample.passes_at_once()).collect();
     let in_the_end: Vec<bool> = measured.samples.iter().map(|sample| sample.passes()).collect();
     assert_eq!(at_once, [true, false, false, false, false, false]);
     assert_eq!(in_the_end, [true, true, true, false, false, false]);

@@ -3,6 +3,7 @@
 //! Sources: Chen et al. 2021, "Evaluating large language models trained on code" (HumanEval); Austin
 //! et al. 2021, "Program synthesis with large language models" (MBPP).
 
+use std::io::{self, Read as _};
 use std::sync::Arc;
 
 use mynah_respond::Prompt;
@@ -78,6 +79,27 @@ impl Problem {
     }
 }
 
+/// The largest file of problems that is read.
+const MOST_BYTES: u64 = 256 << 20;
+
+/// The text of a file of problems, which may be compressed with gzip.
+///
+/// # Errors
+/// If it is not text in UTF-8, or larger than any such file.
+pub fn unpacked(bytes: Vec<u8>) -> io::Result<String> {
+    let mut text = Vec::new();
+    let bytes = if bytes.starts_with(&[0x1f, 0x8b]) {
+        flate2::read::GzDecoder::new(&bytes[..]).take(MOST_BYTES + 1).read_to_end(&mut text)?;
+        text
+    } else {
+        bytes
+    };
+    if bytes.len() as u64 > MOST_BYTES {
+        return Err(io::Error::other("it is larger than any file of problems"));
+    }
+    String::from_utf8(bytes).map_err(|_| io::Error::other("it is not text in UTF-8"))
+}
+
 /// Reads HumanEval: JSON Lines with `task_id`, `prompt`, `entry_point`, `canonical_solution` and
 /// `test`.
 ///
@@ -132,7 +154,8 @@ fn of_mbpp(read: Mbpp) -> Problem {
         read.prompt.trim()
     );
     let before = read.test_imports.iter().map(String::as_str).chain([&*read.test_setup_code]);
-    let before: String = before.filter(|text| !text.is_empty()).map(|text| format!("{text}\n")).collect();
+    let before: String =
+        before.filter(|text| !text.is_empty()).map(|text| format!("{text}\n")).collect();
     Problem {
         name: format!("Mbpp/{}", read.task_id),
         prompt: Arc::new(Prompt::new(asked)),

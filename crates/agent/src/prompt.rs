@@ -6,9 +6,9 @@ use std::io::Read as _;
 
 use mynah_respond::{Exchange, Prompt};
 
+use crate::Ending;
 use crate::ground::{Given, Standing, Trial};
 use crate::trim::{SHOWN_BYTES, trimmed};
-use crate::Ending;
 
 /// How many lines of a text file are shown, and how many bytes of them at most.
 const FILE_LINES: usize = 4;
@@ -16,14 +16,16 @@ const FILE_BYTES: usize = 400;
 
 /// How the model is to behave.
 pub fn system(packages: &[String], in_session: bool) -> String {
-    let mut text = "You write Python programs that are run at once. Answer with one ```python block \
+    let mut text =
+        "You write Python programs that are run at once. Answer with one ```python block \
         that holds the whole program, and print what was asked for. There is no network and nobody \
         to type input; files are read from the current folder and written there."
-        .to_owned();
+            .to_owned();
     match packages {
         [] => text.push_str(" Only the standard library is there."),
         packages => {
-            let _ = write!(text, " Beside the standard library there are: {}.", packages.join(", "));
+            let _ =
+                write!(text, " Beside the standard library there are: {}.", packages.join(", "));
         }
     }
     if in_session {
@@ -121,7 +123,9 @@ mod tests {
             given("c.txt", "ä".repeat(300).as_bytes()),
         ];
         let said = task(" Sum it up. ", &files, Some("assert f() == 1"));
-        assert!(said.starts_with("Sum it up.\n\nThe file a.csv is in the current folder. It begins:"));
+        assert!(
+            said.starts_with("Sum it up.\n\nThe file a.csv is in the current folder. It begins:")
+        );
         assert!(said.contains("July,5\n```") && !said.contains("August"));
         assert!(said.contains("b.png is in the current folder.\n\nThe file c.txt"), "{said}");
         assert!(said.contains(&"ä".repeat(200)));

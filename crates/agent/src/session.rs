@@ -86,7 +86,9 @@ pub struct Session {
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
     /// The name cannot be one.
-    #[error("{0:?} is no name for a session: 1 to 64 letters, digits, `_`, `-` and `.`, not `.` first")]
+    #[error(
+        "{0:?} is no name for a session: 1 to 64 letters, digits, `_`, `-` and `.`, not `.` first"
+    )]
     Name(String),
     /// A file could not be read or written.
     #[error("{doing} {path}: {error}", path = path.display())]
@@ -196,9 +198,8 @@ impl Sessions {
 
     fn place(&self, name: &str) -> Result<PathBuf, SessionError> {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-        let is_name = (1..=64).contains(&name.len())
-            && name.chars().all(is_plain)
-            && !name.starts_with('.');
+        let is_name =
+            (1..=64).contains(&name.len()) && name.chars().all(is_plain) && !name.starts_with('.');
         if !is_name {
             return Err(SessionError::Name(name.to_owned()));
         }
@@ -304,8 +305,7 @@ fn lock(folder: &Path, name: &str) -> Result<File, SessionError> {
 fn read(path: &Path) -> Result<Content, SessionError> {
     let text = fs::read_to_string(path).map_err(file("cannot read", path))?;
     let wrong = |reason: String| SessionError::Content { path: path.to_owned(), reason };
-    let content: Content =
-        serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+    let content: Content = serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))?;
     if content.version != VERSION {
         return Err(wrong(format!("it has version {}, and {VERSION} is known", content.version)));
     }

@@ -13,9 +13,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::io::Write;
 
-use mynah_respond::{
-    Answer, Desk, Finish, Identity, Request, RespondError, Responder, Sampling,
-};
+use mynah_respond::{Answer, Desk, Finish, Identity, Request, RespondError, Responder, Sampling};
 use serde::{Deserialize, Serialize};
 
 /// One answer of a transcript.
@@ -68,7 +66,8 @@ impl Transcript {
     fn answer(&mut self, request: &Request) -> Result<Answer, RespondError> {
         let Some(line) = self.lines.pop_front() else {
             let n = self.n_lines;
-            let reason = format!("the transcript {} has {n} answers, and more are asked", self.name);
+            let reason =
+                format!("the transcript {} has {n} answers, and more are asked", self.name);
             return Err(RespondError::Responder(reason));
         };
         let is_said = |text: &&String| !request.prompt.texts().any(|said| said.contains(&***text));

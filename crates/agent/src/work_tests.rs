@@ -61,20 +61,11 @@ impl Setup<'_> {
             tests: self.tests,
         };
         let stop = AtomicBool::new(false);
-        let budget = Budget {
-            attempts: self.attempts,
-            tokens: self.tokens,
-            time: Duration::from_hours(1),
-        };
+        let budget =
+            Budget { attempts: self.attempts, tokens: self.tokens, time: Duration::from_hours(1) };
         let sampling = Sampling { max_tokens: 500, ..Sampling::default() };
-        let manner = Manner {
-            sampling,
-            seed: 1,
-            samples: self.samples,
-            parallel: 2,
-            budget,
-            stop: &stop,
-        };
+        let manner =
+            Manner { sampling, seed: 1, samples: self.samples, parallel: 2, budget, stop: &stop };
         let task = Task { text: "Which month was best?", earlier: &[] };
         let mut model = Transcript::read("test.jsonl", transcript).unwrap();
         work(&task, &manner, &mut model, &ground, watch)
@@ -104,7 +95,8 @@ fn the_error_goes_back_until_the_program_works() {
 
 #[test]
 fn what_did_not_work_is_no_result() {
-    let model = line("1/0", &[]) + &line("x = 1", &["ZeroDivisionError"])
+    let model = line("1/0", &[])
+        + &line("x = 1", &["ZeroDivisionError"])
         + &line("deff", &["printed nothing"]);
     let outcome = Setup::default().run(&model).unwrap();
     assert_eq!(outcome.end, End::AttemptsSpent);
@@ -157,15 +149,14 @@ fn the_largest_group_of_several_is_kept() {
 
 #[test]
 fn variables_live_on_in_a_session() {
-    let cell = |source: &str, stdout: &str| Cell {
-        source: source.to_owned(),
-        stdout: stdout.to_owned(),
-    };
+    let cell =
+        |source: &str, stdout: &str| Cell { source: source.to_owned(), stdout: stdout.to_owned() };
     let cells = vec![cell("x = 20", ""), cell("print(x)\ny = x + 1", "20\n")];
     let setup = Setup { cells, in_session: true, ..Setup::default() };
     let outcome = setup.run(&line("print(x + y)", &["still there"])).unwrap();
     assert_eq!(outcome.working().unwrap().trial.as_ref().unwrap().run.stdout, "41\n");
-    let drifted = Setup { cells: vec![cell("print(1)", "2\n")], in_session: true, ..Setup::default() };
+    let drifted =
+        Setup { cells: vec![cell("print(1)", "2\n")], in_session: true, ..Setup::default() };
     let error = drifted.run(&line("print(1)", &[])).unwrap_err();
     assert!(matches!(error, RoundError::Ground(GroundError::Drifted { cell: 1, .. })), "{error}");
 }

@@ -2,14 +2,17 @@
 //!
 //! What a command does lies in the crates below; here is how a person asks for it and sees it.
 
+mod answering;
 mod checkpoint;
 mod commands;
 mod environment;
 mod failure;
+mod interpreter;
 mod interrupt;
 mod key;
 mod limits;
 mod log;
+mod logged;
 mod machine;
 mod models;
 mod printer;

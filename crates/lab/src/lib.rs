@@ -17,6 +17,7 @@ pub mod folklore;
 pub mod judge;
 pub mod label;
 pub mod outcome;
+pub mod passing;
 pub mod present;
 pub mod report;
 pub mod results;

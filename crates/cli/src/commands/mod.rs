@@ -4,6 +4,7 @@
 
 mod bench;
 mod chat;
+mod code;
 mod completions;
 mod convert;
 mod corpus;
@@ -47,6 +48,7 @@ macro_rules! commands {
 commands! {
     Run => run,
     Chat => chat,
+    Code => code,
     Embed => embed,
     Serve => serve,
     Try => r#try,
