@@ -1,7 +1,7 @@
 //! What can go wrong with a sandbox, as opposed to with a program in it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why a program could not be run, or not be watched to its end.
 #[derive(Debug, thiserror::Error)]
@@ -66,4 +66,15 @@ pub enum SandboxError {
     /// The session has ended: a cell of it broke a limit, or ended the interpreter.
     #[error("the session has ended")]
     Ended,
+}
+
+/// Says of an input or output error what was to be done with which file.
+pub(crate) trait Doing<T> {
+    fn doing(self, doing: &'static str, path: &Path) -> Result<T, SandboxError>;
+}
+
+impl<T> Doing<T> for io::Result<T> {
+    fn doing(self, doing: &'static str, path: &Path) -> Result<T, SandboxError> {
+        self.map_err(|source| SandboxError::File { doing, path: path.to_owned(), source })
+    }
 }

@@ -13,7 +13,8 @@
 //! - **Faults of what it stands on**: the processor, the kernel, Wasmtime, and with
 //!   [`Sandbox::os`] bubblewrap and every system call that is left to the program. There a fault of
 //!   the kernel alone is enough; in the other sandbox one of Wasmtime's must come first.
-//! - **Whoever can write as the person already**: they can replace this program, too.
+//! - **Whoever can write as the person already**: they can replace this program, too. See
+//!   [`compiled`] for what is checked about the compiled interpreter.
 //!
 //! # What it is
 //!
@@ -25,9 +26,13 @@
 //!
 //! Has never heard of language models. Prints nothing and reads no environment.
 
+mod child;
+mod compiled;
 mod error;
+mod frame;
 mod program;
 mod sandbox;
+pub mod worker;
 
 pub use error::SandboxError;
 pub use program::{Limits, Program, Run, Verdict};

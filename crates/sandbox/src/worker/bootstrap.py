@@ -1,0 +1,83 @@
+# Runs cells that the host sends through the file whose path, or descriptor, is in CONTROL.
+# A cell: one byte (1: variables live on), then the source. Its result: one line.
+def main():
+    import ast, atexit, linecache, os, sys, traceback, types
+
+    control = open(CONTROL, "r+b", buffering=0)
+    streams = (sys.stdout, sys.stderr)
+    for stream in streams:
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace", write_through=True)
+    try:
+        os.chdir("/work")
+    except OSError:
+        pass
+    sys.path.insert(0, "/work")
+    sys.argv = ["program.py"]
+    program = types.ModuleType("__main__")
+    program.__builtins__ = __builtins__
+    sys.modules["__main__"] = program
+    count = 0
+
+    def receive():
+        pieces = []
+        while piece := control.read(1 << 16):
+            pieces.append(piece)
+        cell = b"".join(pieces)
+        return cell[:1] == b"\1", cell[1:].decode("utf-8")
+
+    def compiled(source, name, prints):
+        linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+        tree = ast.parse(source, name)
+        last = tree.body[-1] if prints and tree.body else None
+        if not isinstance(last, ast.Expr):
+            return [compile(tree, name, "exec")]
+        rest = ast.Module(tree.body[:-1], tree.type_ignores)
+        return [compile(rest, name, "exec"), compile(ast.Interactive([last]), name, "single")]
+
+    def code_of(end):
+        if end.code is None:
+            return 0
+        if isinstance(end.code, int):
+            return end.code
+        print(end.code, file=sys.stderr)
+        return 1
+
+    def run(source, name, prints):
+        try:
+            for part in compiled(source, name, prints):
+                exec(part, program.__dict__)
+            return "finished"
+        except SystemExit as end:
+            return f"exit {code_of(end)}"
+        except BaseException as fault:
+            # The frames above the program are none of its business.
+            trace = fault.__traceback__
+            while trace and trace.tb_frame.f_code.co_filename == "<string>":
+                trace = trace.tb_next
+            kind = "exit 1"
+            if isinstance(fault, (MemoryError, RecursionError)):
+                kind = "memory" if isinstance(fault, MemoryError) else "depth"
+                # What the program holds may be what the traceback needs.
+                fault.__traceback__ = fault.__context__ = None
+                traceback.clear_frames(trace)
+            try:
+                traceback.print_exception(type(fault), fault, trace)
+            except BaseException:
+                pass
+            return kind
+
+    while True:
+        lives_on, source = receive()
+        count += 1
+        result = run(source, f"cell {count}" if lives_on else "program.py", lives_on)
+        try:
+            if not lives_on:
+                atexit._run_exitfuncs()
+            for stream in streams:
+                stream.flush()
+        except BaseException:
+            pass
+        control.write(result.encode())
+
+
+main()
