@@ -45,6 +45,15 @@ pub(crate) enum Packages {
     Data,
 }
 
+/// Does what a sandbox starts this program for, if it was started for that. Nobody else is told of
+/// the command.
+#[cfg(feature = "code")]
+pub(crate) fn work_as_child() -> Option<std::process::ExitCode> {
+    let mut arguments = std::env::args_os().skip(1);
+    (arguments.next()? == open::WORKER)
+        .then(|| mynah_sandbox::worker::main(&arguments.collect::<Vec<_>>()))
+}
+
 /// Reads a time in seconds that is more than none.
 pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
     let number: f64 = text.parse().map_err(|_| "it must be a number of seconds".to_owned())?;
@@ -64,7 +73,7 @@ pub(crate) fn open(
     args: &SandboxArgs,
     at_once: usize,
     terminal: &Terminal,
-) -> anyhow::Result<Box<dyn Interpreter + Send>> {
+) -> anyhow::Result<Box<dyn Interpreter + Send + Sync>> {
     open::open(args, at_once, terminal)
 }
 
@@ -74,7 +83,7 @@ pub(crate) fn open(
     _: &SandboxArgs,
     _: usize,
     _: &Terminal,
-) -> anyhow::Result<Box<dyn Interpreter + Send>> {
+) -> anyhow::Result<Box<dyn Interpreter + Send + Sync>> {
     use crate::failure::Hint as _;
     Err(anyhow::anyhow!("this mynah was built without the sandbox that programs run in"))
         .hint("build it with `cargo install --path crates/cli --features code`")

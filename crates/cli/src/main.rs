@@ -57,6 +57,10 @@ pub(crate) struct Global {
 }
 
 fn main() -> ExitCode {
+    #[cfg(feature = "code")]
+    if let Some(status) = interpreter::work_as_child() {
+        return status;
+    }
     let arguments = Arguments::parse();
     let mut terminal = Terminal::new(&arguments.global);
     interrupt::install();

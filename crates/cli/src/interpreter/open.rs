@@ -14,13 +14,16 @@ use crate::failure::Misuse;
 use crate::models;
 use crate::terminal::Terminal;
 
+/// The hidden command of a sandbox's child.
+pub(super) const WORKER: &str = "sandbox-worker";
+
 pub(super) fn open(
     args: &SandboxArgs,
     at_once: usize,
     terminal: &Terminal,
-) -> anyhow::Result<Box<dyn Interpreter + Send>> {
+) -> anyhow::Result<Box<dyn Interpreter + Send + Sync>> {
     let program = env::current_exe().context("cannot find this program's own file")?;
-    let worker = Worker { program, arguments: vec!["sandbox-worker".into()] };
+    let worker = Worker { program, arguments: vec![WORKER.into()] };
     let limits = Limits {
         seconds: args.run_seconds.as_secs_f64(),
         memory_bytes: (args.run_memory as u64) << 20,

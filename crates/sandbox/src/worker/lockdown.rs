@@ -62,7 +62,10 @@ pub(super) fn bounds(limits: &Limits) {
         use rustix::time::{ClockId, clock_gettime};
         bound(Resource::Data, limits.memory_bytes.saturating_add(OWN_BYTES));
         let used = clock_gettime(ClockId::ProcessCPUTime).tv_sec as u64;
-        bound(Resource::Cpu, used.saturating_add(limits.seconds.max(0.0) as u64).saturating_add(10));
+        bound(
+            Resource::Cpu,
+            used.saturating_add(limits.seconds.max(0.0) as u64).saturating_add(10),
+        );
     }
     let _ = (limits, OPEN_FILES, OWN_BYTES);
 }
@@ -73,10 +76,8 @@ fn bound(resource: rustix::process::Resource, at_most: u64) {
     let hard = rustix::process::getrlimit(resource).maximum;
     let current = Some(hard.map_or(at_most, |hard| hard.min(at_most)));
     // A limit that cannot be lowered leaves those that hold without it.
-    let _ = rustix::process::setrlimit(
-        resource,
-        rustix::process::Rlimit { current, maximum: hard },
-    );
+    let _ =
+        rustix::process::setrlimit(resource, rustix::process::Rlimit { current, maximum: hard });
 }
 
 #[cfg(target_os = "linux")]
@@ -89,8 +90,8 @@ mod linux {
         RulesetAttr as _, RulesetCreatedAttr as _, Scope,
     };
     use seccompiler::{
-        BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
-        SeccompFilter, SeccompRule, TargetArch,
+        BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+        SeccompRule, TargetArch,
     };
 
     /// The newest version of Landlock that is asked for; older kernels do what they know.
@@ -141,12 +142,8 @@ mod linux {
         let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
             CALLS.iter().chain(OLD_CALLS).map(|call| (*call, Vec::new())).collect();
         let execute = libc::PROT_EXEC as u64;
-        let not_executable = SeccompCondition::new(
-            2,
-            SeccompCmpArgLen::Dword,
-            SeccompCmpOp::MaskedEq(execute),
-            0,
-        )?;
+        let not_executable =
+            SeccompCondition::new(2, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(execute), 0)?;
         for call in [libc::SYS_mmap, libc::SYS_mprotect] {
             rules.insert(call, vec![SeccompRule::new(vec![not_executable.clone()])?]);
         }
