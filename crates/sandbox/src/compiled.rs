@@ -22,7 +22,7 @@ use crate::error::Doing as _;
 use crate::sandbox::WasiFiles;
 
 /// How deep a guest's calls may be nested, in bytes of the stack.
-const STACK_BYTES: usize = 4 << 20;
+pub(crate) const STACK_BYTES: usize = 4 << 20;
 
 /// An interpreter that is ready to be loaded.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ pub(crate) struct Compiled {
 pub(crate) fn engine() -> wasmtime::Result<Engine> {
     let mut config = Config::new();
     config.epoch_interruption(true);
-    config.max_wasm_stack(STACK_BYTES);
+    config.max_wasm_stack(STACK_BYTES).async_stack_size(STACK_BYTES);
     // Nobody looks at where in the interpreter a guest was ended.
     config.generate_address_map(false);
     config.wasm_backtrace_max_frames(None);

@@ -30,6 +30,8 @@ mod child;
 mod compiled;
 mod error;
 mod frame;
+#[cfg(target_os = "linux")]
+mod os;
 mod program;
 mod sandbox;
 pub mod worker;

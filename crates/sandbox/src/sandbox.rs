@@ -12,6 +12,8 @@ use crate::child::Child;
 use crate::compiled::{self, Compiled};
 use crate::error::Doing as _;
 use crate::frame::Cell;
+#[cfg(target_os = "linux")]
+use crate::os::Bubblewrap;
 use crate::{Limits, Program, Run, SandboxError};
 
 /// How a child is started: this program's own file, and the arguments of its hidden command that
@@ -60,6 +62,8 @@ pub struct Session {
 /// How children of one kind are started.
 enum Launch {
     Wasi { worker: Worker, compiled: Compiled, library: Option<PathBuf>, cache: PathBuf },
+    #[cfg(target_os = "linux")]
+    Os(Bubblewrap),
 }
 
 struct Shared {
@@ -95,8 +99,18 @@ impl Sandbox {
     }
 
     /// The machine's own Python and its packages, under bubblewrap. Linux only.
-    pub fn os(_choice: &OsChoice, _worker: &Worker, _at_once: usize) -> Result<Self, SandboxError> {
-        Err(SandboxError::Ended)
+    ///
+    /// A child is started for each program: a folder can be shown only to one that is still to start.
+    /// Refused, with what is missing, on a system that cannot hold a program.
+    #[cfg(target_os = "linux")]
+    pub fn os(choice: &OsChoice, worker: &Worker, at_once: usize) -> Result<Self, SandboxError> {
+        Self::start(Launch::Os(Bubblewrap::find(choice, worker)?), at_once)
+    }
+
+    /// The machine's own Python and its packages, which only Linux can hold.
+    #[cfg(not(target_os = "linux"))]
+    pub fn os(_: &OsChoice, _: &Worker, _at_once: usize) -> Result<Self, SandboxError> {
+        Err(SandboxError::Missing { missing: "Linux, of whose kernel this sandbox is made".into() })
     }
 
     fn start(launch: Launch, at_once: usize) -> Result<Self, SandboxError> {
@@ -255,8 +269,10 @@ impl Drop for Turn<'_> {
 
 impl Launch {
     /// What starts a child.
-    fn command(&self, _folder: Option<&Path>) -> Command {
+    fn command(&self, folder: Option<&Path>) -> Command {
         match self {
+            #[cfg(target_os = "linux")]
+            Self::Os(bubblewrap) => bubblewrap.command(folder),
             Self::Wasi { worker, compiled, library, .. } => {
                 let mut command = Command::new(&worker.program);
                 command.args(&worker.arguments).arg("wasi").arg(&compiled.path).arg(&compiled.mark);
@@ -267,8 +283,10 @@ impl Launch {
     }
 
     /// Whether a child that was started without a folder can be used for this one.
-    fn is_for(&self, _folder: Option<&Path>) -> bool {
+    fn is_for(&self, folder: Option<&Path>) -> bool {
         match self {
+            #[cfg(target_os = "linux")]
+            Self::Os(_) => folder.is_none(),
             Self::Wasi { .. } => true,
         }
     }
@@ -284,6 +302,8 @@ impl Launch {
             Self::Wasi { cache, .. } if cache.starts_with(&whole) || whole.starts_with(cache) => {
                 not("the compiled interpreter lies there")
             }
+            #[cfg(target_os = "linux")]
+            Self::Os(_) => Ok(whole),
             Self::Wasi { .. } => Ok(whole),
         }
     }

@@ -1,9 +1,10 @@
-# Runs cells that the host sends through the file whose path, or descriptor, is in CONTROL.
-# A cell: one byte (1: variables live on), then the source. Its result: one line.
+# Runs cells that the host sends, one after the other. CONTROL opens what speaks with the host:
+# a line of three numbers (whether variables live on; how long source and standard input are), then
+# source and standard input. Back goes "ready", then a word for how each cell ended.
 def main():
-    import ast, atexit, linecache, os, sys, traceback, types
+    import ast, atexit, errno, linecache, os, sys, traceback, types
 
-    control = open(CONTROL, "r+b", buffering=0)
+    control = CONTROL
     streams = (sys.stdout, sys.stderr)
     for stream in streams:
         stream.reconfigure(encoding="utf-8", errors="backslashreplace", write_through=True)
@@ -18,12 +19,35 @@ def main():
     sys.modules["__main__"] = program
     count = 0
 
-    def receive():
+    def take(length):
         pieces = []
-        while piece := control.read(1 << 16):
+        while length:
+            piece = control.read(min(length, 1 << 16))
+            if not piece:
+                raise SystemExit
             pieces.append(piece)
-        cell = b"".join(pieces)
-        return cell[:1] == b"\1", cell[1:].decode("utf-8")
+            length -= len(piece)
+        return b"".join(pieces)
+
+    def receive():
+        line = b""
+        while not line.endswith(b"\n"):
+            line += take(1)
+        lives_on, source, stdin = map(int, line.split())
+        source = take(source).decode("utf-8")
+        if stdin or STDIN_IS_HERE:
+            hand_over(take(stdin))
+        return lives_on == 1, source
+
+    def hand_over(stdin):
+        fd = os.open("/tmp", os.O_TMPFILE | os.O_RDWR)
+        left = memoryview(stdin)
+        while left:
+            left = left[os.write(fd, left) :]
+        os.lseek(fd, 0, os.SEEK_SET)
+        os.dup2(fd, 0)
+        os.close(fd)
+        sys.stdin = open(0, encoding="utf-8", errors="backslashreplace", closefd=False)
 
     def compiled(source, name, prints):
         linecache.cache[name] = (len(source), None, source.splitlines(True), name)
@@ -55,6 +79,8 @@ def main():
             while trace and trace.tb_frame.f_code.co_filename == "<string>":
                 trace = trace.tb_next
             kind = "exit 1"
+            if isinstance(fault, OSError) and fault.errno in (errno.EFBIG, errno.ENOSPC):
+                kind = "written"
             if isinstance(fault, (MemoryError, RecursionError)):
                 kind = "memory" if isinstance(fault, MemoryError) else "depth"
                 # What the program holds may be what the traceback needs.
@@ -66,6 +92,7 @@ def main():
                 pass
             return kind
 
+    control.write(b"ready")
     while True:
         lives_on, source = receive()
         count += 1

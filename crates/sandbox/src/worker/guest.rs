@@ -175,7 +175,7 @@ impl Guest {
     /// Tells the host that a cell is over, waits for the next, and gives up what it does not need.
     pub(crate) fn next_cell(&mut self) -> Result<Limits, Ended> {
         let said = if self.is_in_cell {
-            let verdict = self.verdict_of_result();
+            let verdict = verdict_of_word(self.result.as_deref().unwrap_or_default());
             self.report(verdict, true)
         } else {
             frame::send(&mut io::stdout(), &Reply::Ready.to_frame())
@@ -199,25 +199,13 @@ impl Guest {
             self.cells = Some(open_up(&cell)?);
         }
         super::lockdown::bounds(&cell.limits);
-        let mark = [u8::from(cell.lives_on)];
-        self.source = Input::new([&mark, cell.source.as_bytes()].concat());
+        let head = format!("{} {} 0\n", u8::from(cell.lives_on), cell.source.len());
+        self.source = Input::new([head.as_bytes(), cell.source.as_bytes()].concat());
         self.stdin = Input::new(cell.stdin);
         self.limits = cell.limits;
         (self.written_bytes, self.made, self.was_refused_memory) = (0, 0, false);
         (self.result, self.stdout, self.stderr) = (None, Vec::new(), Vec::new());
         Ok(self.limits)
-    }
-
-    /// What the interpreter's own word for the end of a cell means.
-    fn verdict_of_result(&self) -> Verdict {
-        let result = self.result.as_deref().unwrap_or_default();
-        match std::str::from_utf8(result).unwrap_or_default().split_once(' ') {
-            None if result == b"finished" => Verdict::Finished,
-            None if result == b"memory" => Verdict::OutOfMemory,
-            None if result == b"depth" => Verdict::TooDeep,
-            Some(("exit", code)) => exit(code.parse().unwrap_or(1)),
-            _ => Verdict::Failed { code: 1 },
-        }
     }
 
     /// Tells the host how the guest ended.
@@ -289,7 +277,20 @@ fn first_cell() -> Option<Cell> {
     Cell::from_frame(&bytes)
 }
 
-fn exit(code: i32) -> Verdict {
+/// What the bootstrap's word for the end of a cell means.
+pub(super) fn verdict_of_word(word: &[u8]) -> Verdict {
+    let word = std::str::from_utf8(word).unwrap_or_default();
+    match word.split_once(' ') {
+        Some(("exit", code)) => exit(code.parse().unwrap_or(1)),
+        None if word == "finished" => Verdict::Finished,
+        None if word == "memory" => Verdict::OutOfMemory,
+        None if word == "depth" => Verdict::TooDeep,
+        None if word == "written" => Verdict::TooMuchWritten,
+        _ => Verdict::Failed { code: 1 },
+    }
+}
+
+pub(super) fn exit(code: i32) -> Verdict {
     if code == 0 { Verdict::Finished } else { Verdict::Failed { code } }
 }
 

@@ -54,6 +54,18 @@ pub(super) fn calls() -> Result<(), String> {
     Ok(())
 }
 
+/// Binds a process within bubblewrap's namespaces: it reads what is there, and changes two folders.
+#[cfg(target_os = "linux")]
+pub(super) fn tree(granted: &Path, temporary: &Path) -> Result<(), String> {
+    linux::landlock_tree(granted, temporary)
+}
+
+/// Gives up the system calls that Python and its packages have no need of.
+#[cfg(target_os = "linux")]
+pub(super) fn python_calls() -> Result<(), String> {
+    linux::seccomp_for_python()
+}
+
 /// Bounds memory and processor time, from outside the interpreter's own count.
 pub(super) fn bounds(limits: &Limits) {
     #[cfg(unix)]
@@ -62,10 +74,7 @@ pub(super) fn bounds(limits: &Limits) {
         use rustix::time::{ClockId, clock_gettime};
         bound(Resource::Data, limits.memory_bytes.saturating_add(OWN_BYTES));
         let used = clock_gettime(ClockId::ProcessCPUTime).tv_sec as u64;
-        bound(
-            Resource::Cpu,
-            used.saturating_add(limits.seconds.max(0.0) as u64).saturating_add(10),
-        );
+        bound(Resource::Cpu, used.saturating_add(limits.seconds.max(0.0) as u64).saturating_add(10));
     }
     let _ = (limits, OPEN_FILES, OWN_BYTES);
 }
@@ -76,147 +85,13 @@ fn bound(resource: rustix::process::Resource, at_most: u64) {
     let hard = rustix::process::getrlimit(resource).maximum;
     let current = Some(hard.map_or(at_most, |hard| hard.min(at_most)));
     // A limit that cannot be lowered leaves those that hold without it.
-    let _ =
-        rustix::process::setrlimit(resource, rustix::process::Rlimit { current, maximum: hard });
+    let _ = rustix::process::setrlimit(
+        resource,
+        rustix::process::Rlimit { current, maximum: hard },
+    );
 }
 
 #[cfg(target_os = "linux")]
-mod linux {
-    use std::collections::BTreeMap;
-    use std::path::Path;
-
-    use landlock::{
-        ABI, Access as _, AccessFs, AccessNet, BitFlags, PathBeneath, PathFd, Ruleset,
-        RulesetAttr as _, RulesetCreatedAttr as _, Scope,
-    };
-    use seccompiler::{
-        BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-        SeccompRule, TargetArch,
-    };
-
-    /// The newest version of Landlock that is asked for; older kernels do what they know.
-    const NEWEST: ABI = ABI::V6;
-
-    pub(super) fn landlock(granted: Option<&Path>, library: Option<&Path>) -> Result<(), String> {
-        restrict(granted, library).map_err(|error| format!("Landlock: {error}"))
-    }
-
-    fn restrict(
-        granted: Option<&Path>,
-        library: Option<&Path>,
-    ) -> Result<(), Box<dyn std::error::Error>> {
-        let mut rules = Ruleset::default()
-            .handle_access(AccessFs::from_all(NEWEST))?
-            .handle_access(AccessNet::from_all(NEWEST))?
-            .scope(Scope::from_all(NEWEST))?
-            .create()?;
-        if let Some(library) = library {
-            let reads: BitFlags<AccessFs> = AccessFs::ReadFile | AccessFs::ReadDir;
-            rules = rules.add_rule(PathBeneath::new(PathFd::new(library)?, reads))?;
-        }
-        if let Some(granted) = granted {
-            let changes = AccessFs::ReadFile
-                | AccessFs::ReadDir
-                | AccessFs::WriteFile
-                | AccessFs::Truncate
-                | AccessFs::MakeReg
-                | AccessFs::MakeDir
-                | AccessFs::RemoveFile
-                | AccessFs::RemoveDir
-                | AccessFs::Refer;
-            rules = rules.add_rule(PathBeneath::new(PathFd::new(granted)?, changes))?;
-        }
-        rules.restrict_self()?;
-        Ok(())
-    }
-
-    pub(super) fn seccomp() -> Result<(), String> {
-        let filter = filter().map_err(|error| format!("seccomp: {error}"))?;
-        seccompiler::apply_filter_all_threads(&filter).map_err(|error| format!("seccomp: {error}"))
-    }
-
-    /// Lets through what files, memory, threads that exist, and time take. Everything else is refused
-    /// with an error rather than the child's end: a C library may try a call it can do without.
-    fn filter() -> Result<BpfProgram, seccompiler::BackendError> {
-        let arch = TargetArch::try_from(std::env::consts::ARCH)?;
-        let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
-            CALLS.iter().chain(OLD_CALLS).map(|call| (*call, Vec::new())).collect();
-        let execute = libc::PROT_EXEC as u64;
-        let not_executable =
-            SeccompCondition::new(2, SeccompCmpArgLen::Dword, SeccompCmpOp::MaskedEq(execute), 0)?;
-        for call in [libc::SYS_mmap, libc::SYS_mprotect] {
-            rules.insert(call, vec![SeccompRule::new(vec![not_executable.clone()])?]);
-        }
-        let refused = SeccompAction::Errno(libc::EPERM as u32);
-        SeccompFilter::new(rules, refused, SeccompAction::Allow, arch)?.try_into()
-    }
-
-    const CALLS: &[i64] = &[
-        libc::SYS_brk,
-        libc::SYS_clock_getres,
-        libc::SYS_clock_gettime,
-        libc::SYS_clock_nanosleep,
-        libc::SYS_close,
-        libc::SYS_dup,
-        libc::SYS_exit,
-        libc::SYS_exit_group,
-        libc::SYS_faccessat,
-        libc::SYS_fcntl,
-        libc::SYS_fstat,
-        libc::SYS_fstatfs,
-        libc::SYS_ftruncate,
-        libc::SYS_futex,
-        libc::SYS_getdents64,
-        libc::SYS_getpid,
-        libc::SYS_getrandom,
-        libc::SYS_gettid,
-        libc::SYS_gettimeofday,
-        libc::SYS_linkat,
-        libc::SYS_lseek,
-        libc::SYS_madvise,
-        libc::SYS_mkdirat,
-        libc::SYS_mremap,
-        libc::SYS_munmap,
-        libc::SYS_nanosleep,
-        libc::SYS_newfstatat,
-        libc::SYS_openat,
-        libc::SYS_openat2,
-        libc::SYS_ppoll,
-        libc::SYS_pread64,
-        libc::SYS_prlimit64,
-        libc::SYS_pwrite64,
-        libc::SYS_read,
-        libc::SYS_readlinkat,
-        libc::SYS_readv,
-        libc::SYS_renameat,
-        libc::SYS_renameat2,
-        libc::SYS_restart_syscall,
-        libc::SYS_rt_sigaction,
-        libc::SYS_rt_sigprocmask,
-        libc::SYS_rt_sigreturn,
-        libc::SYS_sched_yield,
-        libc::SYS_set_robust_list,
-        libc::SYS_sigaltstack,
-        libc::SYS_statx,
-        libc::SYS_unlinkat,
-        libc::SYS_utimensat,
-        libc::SYS_write,
-        libc::SYS_writev,
-    ];
-
-    /// Calls that younger architectures have not.
-    #[cfg(target_arch = "x86_64")]
-    const OLD_CALLS: &[i64] = &[
-        libc::SYS_mkdir,
-        libc::SYS_open,
-        libc::SYS_poll,
-        libc::SYS_readlink,
-        libc::SYS_rename,
-        libc::SYS_rmdir,
-        libc::SYS_stat,
-        libc::SYS_lstat,
-        libc::SYS_unlink,
-    ];
-    #[cfg(not(target_arch = "x86_64"))]
-    const OLD_CALLS: &[i64] = &[];
-}
+mod calls;
+#[cfg(target_os = "linux")]
+mod linux;

@@ -2,6 +2,8 @@
 
 mod guest;
 mod lockdown;
+#[cfg(target_os = "linux")]
+mod os;
 mod preview1;
 mod wasi;
 
@@ -12,8 +14,14 @@ use std::process::ExitCode;
 
 use crate::frame::{self, Reply};
 
-/// What is run within the child, on top of the Python that is there.
-pub(crate) const BOOTSTRAP: &str = include_str!("bootstrap.py");
+/// What the interpreter runs: it opens the way to the host by the expression `control`, through which
+/// standard input may come too.
+fn bootstrap(control: &str, stdin_is_here: bool) -> String {
+    let stdin_is_here = if stdin_is_here { "True" } else { "False" };
+    include_str!("bootstrap.py")
+        .replace("control = CONTROL", &format!("control = {control}"))
+        .replace("STDIN_IS_HERE", stdin_is_here)
+}
 
 /// The hidden command: runs what the host sends through standard input until that is closed.
 ///
@@ -21,6 +29,10 @@ pub(crate) const BOOTSTRAP: &str = include_str!("bootstrap.py");
 pub fn main(arguments: &[OsString]) -> ExitCode {
     let outcome = match arguments.split_first() {
         Some((kind, rest)) if kind == "wasi" => wasi::run(rest),
+        #[cfg(target_os = "linux")]
+        Some((kind, rest)) if kind == "os" => os::supervise(rest),
+        #[cfg(target_os = "linux")]
+        Some((kind, rest)) if kind == "os-python" => os::become_python(rest),
         _ => Err("this command is only for the program itself".to_owned()),
     };
     match outcome {

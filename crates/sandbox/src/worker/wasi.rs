@@ -9,25 +9,38 @@ use std::time::Duration;
 use wasmtime::{Engine, Linker, Store};
 
 use super::guest::{Guest, OpenUp};
-use super::{Arguments, BOOTSTRAP, lockdown, preview1};
+use super::{Arguments, lockdown, preview1};
 use crate::compiled;
 use crate::frame::{self, Cell, LARGEST_CELL_BYTES};
 
 /// How exactly a deadline is kept.
 pub(crate) const TICK: Duration = Duration::from_millis(5);
 
-/// The path at which the interpreter finds the file that speaks with the host.
-const CONTROL: &str = "\"/.mynah/cells\"";
+/// How the bootstrap opens the file that speaks with the host.
+const CONTROL: &str = r#"open("/.mynah/cells", "r+b", buffering=0)"#;
 
 /// Runs cells as they come. `arguments`: the compiled interpreter, the mark by which it is known
 /// again, and the folder of its library or nothing.
 pub(super) fn run(arguments: &[OsString]) -> Result<(), String> {
+    if cfg!(target_os = "linux") {
+        // Landlock binds this thread: there must be no other before it does.
+        return run_here(arguments);
+    }
+    // Elsewhere a program's first thread may have too small a stack.
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().stack_size(4 * compiled::STACK_BYTES);
+        let run = thread.spawn_scoped(scope, || run_here(arguments)).map_err(|e| e.to_string())?;
+        run.join().unwrap_or_else(|_| Err("the interpreter's host broke down".into()))
+    })
+}
+
+fn run_here(arguments: &[OsString]) -> Result<(), String> {
     let mut arguments = Arguments::new(arguments);
     let (path, mark) = (arguments.path()?, arguments.text()?);
     let engine = compiled::engine().map_err(|error| error.to_string())?;
     lockdown::first()?;
     let module = compiled::load(&engine, &path, mark).map_err(|error| error.to_string())?;
-    let script = BOOTSTRAP.replace("CONTROL", CONTROL);
+    let script = super::bootstrap(CONTROL, false);
     let words = ["python", "-I", "-B", "-c", &script];
     let library = arguments.path().ok();
     let (ticked, shown) = (engine.clone(), library.clone());

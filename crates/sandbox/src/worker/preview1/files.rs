@@ -18,6 +18,10 @@ const KIND_LINK: u8 = 7;
 /// The rights by which the C library learns how a file was opened.
 pub(crate) const RIGHT_READ: u64 = 1 << 1;
 pub(crate) const RIGHT_WRITE: u64 = 1 << 6;
+/// The rights to go to a position and to ask for it.
+const RIGHTS_OF_PLACE: u64 = 1 << 2 | 1 << 5;
+/// The right to be asked for a position, by which the C library tells what is no terminal.
+const NO_TERMINAL: u64 = 1 << 5;
 const ALL_RIGHTS: u64 = (1 << 30) - 1;
 
 pub(crate) const FLAG_APPEND: u32 = 1;
@@ -67,13 +71,13 @@ pub(crate) fn fd_fdstat_get(
     to: u32,
 ) -> Outcome {
     let (kind, flags, rights) = match guest.descriptors.get(fd)? {
-        Descriptor::Stdin => (KIND_CHARACTERS, 0, RIGHT_READ),
-        Descriptor::Print { .. } => (KIND_CHARACTERS, 0, RIGHT_WRITE),
+        Descriptor::Stdin => (KIND_CHARACTERS, 0, RIGHT_READ | NO_TERMINAL),
+        Descriptor::Print { .. } => (KIND_CHARACTERS, 0, RIGHT_WRITE | NO_TERMINAL),
         Descriptor::Control => (KIND_CHARACTERS, 0, RIGHT_READ | RIGHT_WRITE),
         Descriptor::Folder(_) => (KIND_FOLDER, 0, ALL_RIGHTS),
         Descriptor::File(open) => {
-            let read = if open.may_read { RIGHT_READ | 1 << 2 | 1 << 5 } else { 0 };
-            let write = if open.may_write { RIGHT_WRITE | 1 << 2 | 1 << 5 } else { 0 };
+            let read = if open.may_read { RIGHT_READ | RIGHTS_OF_PLACE } else { 0 };
+            let write = if open.may_write { RIGHT_WRITE | RIGHTS_OF_PLACE } else { 0 };
             (KIND_FILE, if open.appends { FLAG_APPEND as u16 } else { 0 }, read | write)
         }
     };
