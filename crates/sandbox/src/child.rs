@@ -124,9 +124,7 @@ impl Child {
             // It closed its output, or wrote what nobody can read, and goes on.
             Ok(None) | Err(_) => nonsense(),
             Ok(Some(status)) if was_for_time(status) => Verdict::OutOfTime,
-            Ok(Some(status)) => {
-                Verdict::Killed(format!("its process ended: {}", in_words(Some(status))))
-            }
+            Ok(Some(status)) => Verdict::Killed(format!("its process ended: {}", in_words(Some(status)))),
         }
     }
 

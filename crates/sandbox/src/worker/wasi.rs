@@ -85,7 +85,10 @@ fn enter(
 }
 
 /// Bounds the time that is left.
-pub(crate) fn set_time(mut store: impl wasmtime::AsContextMut<Data = Guest>, seconds: f64) {
+pub(crate) fn set_time(
+    mut store: impl wasmtime::AsContextMut<Data = Guest>,
+    seconds: f64,
+) {
     // A number of seconds that makes no sense is none.
     let ticks = (seconds / TICK.as_secs_f64()).ceil().max(0.0) as u64;
     store.as_context_mut().set_epoch_deadline(ticks.min(u64::MAX / 4));
