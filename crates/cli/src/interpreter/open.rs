@@ -62,7 +62,7 @@ fn wasi(
     let module = module.with_context(|| format!("{name} has no module"))?;
     let sha256 = module.sha256.to_string();
     let files = WasiFiles {
-        module: python.path().join(&module.name),
+        module: python.folder.join(&module.name),
         sha256: sha256.clone(),
         library: None,
     };

@@ -180,7 +180,7 @@ fn read(args: &Args, set: Set, terminal: &Terminal) -> anyhow::Result<Vec<Proble
     };
     let cannot_read = || format!("cannot read {}", path.display());
     let bytes = fs::read(&path).with_context(cannot_read)?;
-    let text = mynah_agent::problems::unpacked(bytes).with_context(cannot_read)?;
+    let text = problems::unpacked(bytes).with_context(cannot_read)?;
     let read = match set {
         Set::HumanEval => problems::human_eval(&text),
         Set::Mbpp => problems::mbpp(&text),
@@ -192,9 +192,7 @@ fn read(args: &Args, set: Set, terminal: &Terminal) -> anyhow::Result<Vec<Proble
 fn fetched(name: &str, terminal: &Terminal) -> anyhow::Result<PathBuf> {
     let hub = models::hub(terminal)?;
     let (data, _) = models::pull(&hub, &Reference::Name(name.to_owned()), false, false, terminal)?;
-    let entry = hub.catalogue().get(name).and_then(|entry| entry.files.first());
-    let file = entry.with_context(|| format!("{name} has no file"))?;
-    Ok(data.path().join(&file.name))
+    Ok(data.path())
 }
 
 fn bar(model: &Identity, terminal: &Terminal) -> ProgressBar {
