@@ -12,6 +12,7 @@ use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 
 use crate::harness::{PARSES, TESTS_FAILED, Tested};
+use crate::probe;
 use crate::{Ending, Interpreter, InterpreterError, Program, Run};
 
 /// How many files, and how deep, a program's folder is looked through.
@@ -52,6 +53,9 @@ pub struct Ground<'a> {
     pub in_session: bool,
     /// What they are held against.
     pub tests: Option<&'a str>,
+    /// Functions that are called on generated inputs to compare candidates; none where one program
+    /// is enough.
+    pub functions: &'a [String],
 }
 
 /// A file that a program made or changed.
@@ -74,6 +78,8 @@ pub struct Trial {
     pub standing: Standing,
     /// The files it made or changed, by name.
     pub made: Vec<Made>,
+    /// What its functions do on generated inputs, if that was looked at and they do something.
+    pub behaviour: Option<String>,
     /// Its folder, which lives as long as this.
     pub folder: Arc<TempDir>,
 }
@@ -137,8 +143,7 @@ impl Ground<'_> {
     /// # Errors
     /// If it could not be run, which is no fault of the program.
     pub fn try_out(&self, source: &str, stop: &AtomicBool) -> Result<Trial, GroundError> {
-        let folder = tempfile::Builder::new().prefix("code-").tempdir_in(self.scratch);
-        let folder = folder.map_err(file("cannot make a folder in", self.scratch))?;
+        let folder = self.folder()?;
         let tested = self.tests.map(|tests| Tested::new(source, tests));
         let text = tested.as_ref().map_or(source, |tested| tested.source.as_str());
         let (before, run) = if self.in_session {
@@ -155,7 +160,35 @@ impl Ground<'_> {
             .map(|(name, (bytes, sha256))| Made { name, bytes, sha256 })
             .collect();
         let (run, standing) = judge(run, tested.as_ref(), &made);
-        Ok(Trial { run, standing, made, folder: Arc::new(folder) })
+        let mut trial = Trial { run, standing, made, behaviour: None, folder: Arc::new(folder) };
+        self.probe(source, &mut trial, stop)?;
+        Ok(trial)
+    }
+
+    /// Looks what the functions of a program do that ran to its end. Doing something counts as
+    /// printing does.
+    fn probe(&self, source: &str, trial: &mut Trial, stop: &AtomicBool) -> Result<(), GroundError> {
+        let ran = matches!(trial.standing, Standing::Silent | Standing::Works);
+        if !ran || self.tests.is_some() || self.in_session || self.functions.is_empty() {
+            return Ok(());
+        }
+        let folder = self.folder()?;
+        self.give(.., folder.path())?;
+        let text = probe::source(source, self.functions);
+        let program = Program { source: &text, stdin: b"", folder: folder.path() };
+        let run = self.interpreter.run(&program, stop)?;
+        trial.behaviour = probe::report(&run.stdout);
+        if trial.behaviour.is_some() {
+            trial.standing = Standing::Works;
+        }
+        Ok(())
+    }
+
+    fn folder(&self) -> Result<TempDir, GroundError> {
+        tempfile::Builder::new()
+            .prefix("code-")
+            .tempdir_in(self.scratch)
+            .map_err(file("cannot make a folder in", self.scratch))
     }
 
     /// Whether a text is a program: whole answers without a fence are looked at.
@@ -163,8 +196,7 @@ impl Ground<'_> {
     /// # Errors
     /// If that could not be found out.
     pub fn parses(&self, text: &str, stop: &AtomicBool) -> Result<bool, GroundError> {
-        let folder = tempfile::tempdir_in(self.scratch);
-        let folder = folder.map_err(file("cannot make a folder in", self.scratch))?;
+        let folder = self.folder()?;
         let program = Program { source: PARSES, stdin: text.as_bytes(), folder: folder.path() };
         Ok(self.interpreter.run(&program, stop)?.ending == Ending::Finished)
     }
@@ -303,6 +335,7 @@ mod tests {
             cells: &[],
             in_session: false,
             tests,
+            functions: &[],
         };
         let trial = ground.try_out(source, &false.into()).unwrap();
         assert_eq!(trial.standing, expected, "{source}: {:?}", trial.run);

@@ -20,6 +20,7 @@ pub mod interpreter;
 pub mod measure;
 #[cfg(test)]
 mod measure_tests;
+pub mod probe;
 pub mod problems;
 pub mod prompt;
 mod round;

@@ -192,7 +192,15 @@ fn ground<'a>(
     problem: &'a Problem,
 ) -> Ground<'a> {
     let tests = Some(problem.tests.as_str());
-    Ground { interpreter, scratch, given: &[], cells: &[], in_session: false, tests }
+    Ground {
+        interpreter,
+        scratch,
+        given: &[],
+        cells: &[],
+        in_session: false,
+        tests,
+        functions: &[],
+    }
 }
 
 /// The desk: requests go out, answers go to the threads that run them, repairs come back.

@@ -161,7 +161,7 @@ pub fn work(
             until,
         };
         let candidates = round::draw(&asked, responder, ground)?;
-        let Some(mut attempt) = kept(candidates, manner.samples > 1) else {
+        let Some(mut attempt) = kept(candidates, manner.samples > 1, ground.tests.is_some()) else {
             let end = spent(manner, &attempts, until).unwrap_or(End::TimeSpent);
             return Ok(Outcome { attempts, end });
         };
@@ -222,17 +222,24 @@ fn spent(manner: &Manner<'_>, attempts: &[Attempt], until: Option<Instant>) -> O
 }
 
 /// What a candidate did, if it works; candidates that did the same are equal in this. With tests
-/// that is to pass them, whatever is printed.
-fn behaviour(candidate: &Candidate) -> Option<(&str, &[Made])> {
-    let trial = candidate.trial.as_ref()?;
-    (trial.standing == Standing::Works).then_some((trial.run.stdout.as_str(), &trial.made[..]))
+/// that is to pass them, whatever is printed; otherwise to print and make the same, and to have
+/// functions that do the same where that was looked at.
+fn behaviour<'a>(candidate: &'a Candidate, has_tests: bool) -> Option<Behaviour<'a>> {
+    let trial = candidate.trial.as_ref().filter(|trial| trial.standing == Standing::Works)?;
+    if has_tests {
+        return Some(("", &[], None));
+    }
+    Some((trial.run.stdout.as_str(), &trial.made, trial.behaviour.as_deref()))
 }
+
+/// What is printed, what is made, and what functions do.
+type Behaviour<'a> = (&'a str, &'a [Made], Option<&'a str>);
 
 /// The candidate that stands for all: the first of the largest group that agrees, or the one that
 /// came farthest.
-fn kept(candidates: Vec<Candidate>, several: bool) -> Option<Attempt> {
+fn kept(candidates: Vec<Candidate>, several: bool, has_tests: bool) -> Option<Attempt> {
     let tokens = candidates.iter().map(|candidate| candidate.answer.tokens.unwrap_or(0)).sum();
-    let behaviours: Vec<_> = candidates.iter().map(behaviour).collect();
+    let behaviours: Vec<_> = candidates.iter().map(|one| behaviour(one, has_tests)).collect();
     let agreement = Agreement::of(&behaviours);
     let standing = |candidate: &Candidate| {
         candidate.trial.as_ref().map_or(Standing::NoProgram, |trial| trial.standing)

@@ -33,12 +33,21 @@ struct Setup<'a> {
     tokens: u64,
     cells: Vec<Cell>,
     in_session: bool,
+    functions: Vec<String>,
 }
 
 impl Default for Setup<'_> {
     fn default() -> Self {
         let (attempts, tokens, cells) = (3, 1000, Vec::new());
-        Self { tests: None, samples: 1, attempts, tokens, cells, in_session: false }
+        Self {
+            tests: None,
+            samples: 1,
+            attempts,
+            tokens,
+            cells,
+            in_session: false,
+            functions: Vec::new(),
+        }
     }
 }
 
@@ -59,6 +68,7 @@ impl Setup<'_> {
             cells: &self.cells,
             in_session: self.in_session,
             tests: self.tests,
+            functions: &self.functions,
         };
         let stop = AtomicBool::new(false);
         let budget =
@@ -145,6 +155,18 @@ fn the_largest_group_of_several_is_kept() {
     assert_eq!(attempt.source.as_deref(), Some("print(1 + 1)\n"));
     let agreement = attempt.agreement.as_ref().unwrap();
     assert_eq!((agreement.largest(), agreement.of, agreement.groups.len()), (2, 4, 2));
+}
+
+#[test]
+fn functions_are_compared_by_what_they_do() {
+    let model = line("def f(x): return x * 2", &[])
+        + &line("def f(x): return x * x", &[])
+        + &line("def f(n):\n    y = n\n    return y * y", &[]);
+    let functions = vec!["f".to_owned()];
+    let outcome = Setup { samples: 3, functions, ..Setup::default() }.run(&model).unwrap();
+    let attempt = outcome.working().unwrap();
+    assert_eq!(attempt.source.as_deref(), Some("def f(x): return x * x\n"));
+    assert_eq!(attempt.agreement.as_ref().unwrap().largest(), 2);
 }
 
 #[test]

@@ -186,6 +186,7 @@ impl Kernel {
                 cells: &cells,
                 in_session: true,
                 tests: None,
+                functions: &[],
             };
             ground.try_out(&text, &stop).map(|trial| (outcome(&trial, &code), trial))
         };

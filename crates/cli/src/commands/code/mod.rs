@@ -8,11 +8,13 @@ mod show;
 use std::collections::HashSet;
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use mynah_agent::Interpreter;
 use mynah_agent::ground::{Cell, Given, Ground};
+use mynah_agent::probe;
 use mynah_agent::session::{Session, Turn};
 use mynah_agent::work::{Attempt, Budget, End, Manner, Outcome, Task, work};
 use mynah_respond::Sampling;
@@ -145,6 +147,8 @@ impl Job<'_> {
         let told = session.as_ref().map_or_else(|| task.clone(), |session| session.told(&task));
         let given: Vec<Given> =
             session.iter().flat_map(Session::given).chain(new.clone()).collect();
+        // One program needs no comparison.
+        let functions = if args.samples > 1 { probe::functions(&task) } else { Vec::new() };
         let ground = Ground {
             interpreter,
             scratch: scratch.path(),
@@ -152,27 +156,17 @@ impl Job<'_> {
             cells: &cells,
             in_session: session.is_some(),
             tests: tests.as_deref(),
+            functions: &functions,
         };
         let listening = Listening::begin();
         let stop = listening.flag();
-        let manner = Manner {
-            sampling: sampling(args),
-            seed: args.sampling.seed.unwrap_or(0),
-            samples: args.samples,
-            parallel,
-            budget: Budget {
-                attempts: args.attempts,
-                tokens: args.tokens as u64,
-                time: args.seconds,
-            },
-            stop: &stop,
-        };
-        let task_ = Task { text: &told, earlier: &earlier };
+        let manner = manner(args, parallel, &stop);
+        let asked = Task { text: &told, earlier: &earlier };
         let room = Room { width: args.samples, each: PROMPT_TOKENS + args.max_tokens };
         let mut ask = |responder: &mut dyn mynah_respond::Responder| {
             let mut responder = Logged::new(responder, "code", &args.log, terminal);
             let mut show = Show::new(terminal, args.json);
-            Ok(work(&task_, &manner, &mut responder, &ground, &mut show)?)
+            Ok(work(&asked, &manner, &mut responder, &ground, &mut show)?)
         };
         let outcome =
             answering::with(&args.model, &args.sampling, &args.other, &room, terminal, &mut ask)?;
@@ -229,6 +223,18 @@ fn finish(args: &Args, task: &str, outcome: &Outcome, terminal: &Terminal) -> an
     show::closest(outcome, terminal);
     Err(anyhow::anyhow!("{}", show::why(outcome)))
         .hint("say more exactly what is wanted, allow more --attempts or --samples, or take a larger --model")
+}
+
+/// How the task is gone about.
+fn manner<'a>(args: &Args, parallel: usize, stop: &'a AtomicBool) -> Manner<'a> {
+    Manner {
+        sampling: sampling(args),
+        seed: args.sampling.seed.unwrap_or(0),
+        samples: args.samples,
+        parallel,
+        budget: Budget { attempts: args.attempts, tokens: args.tokens as u64, time: args.seconds },
+        stop,
+    }
 }
 
 /// How answers are drawn.

@@ -120,9 +120,10 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
         .memory
         .unwrap_or_else(|| machine::available_memory().map_or(MEMORY_BYTES, |bytes| bytes / 5 * 4));
     // The folder of programs lives as long as the server.
-    let (code, _scratch) = match args.code_interpreter {
-        true => code(args, terminal).map(|(code, scratch)| (Some(code), Some(scratch)))?,
-        false => (None, None),
+    let (code, _scratch) = if args.code_interpreter {
+        code(args, terminal).map(|(code, scratch)| (Some(code), Some(scratch)))?
+    } else {
+        (None, None)
     };
     let options = Options {
         access,
