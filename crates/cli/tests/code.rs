@@ -23,17 +23,19 @@ fn home() -> &'static Path {
         );
         let python = fs::canonicalize(Path::new(&folder).join("python-3.12.wasm")).unwrap();
         let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("code");
-        fs::create_dir_all(&home).unwrap();
-        // The catalogue's entry, with the file where it is already.
-        let entry = format!(
-            "[[model]]\nname = \"cpython-wasi\"\ndescription = \"\"\ndata = true\n\
-             licence = \"PSF-2.0\"\nlicence_url = \"https://docs.python.org/3/license.html\"\n\
-             [[model.file]]\nname = \"python.wasm\"\nbytes = 26267204\n\
-             sha256 = \"e5dc5a398b07b54ea8fdb503bf68fb583d533f10ec3f930963e02b9505f7a763\"\n\
-             [[model.source]]\nfrom = {:?}\n",
-            python.display().to_string()
-        );
-        fs::write(home.join("catalogue.toml"), entry).unwrap();
+        // As `mynah pull` would have left it.
+        let kept = home.join("models/cpython-wasi");
+        fs::create_dir_all(&kept).unwrap();
+        if !kept.join("mynah.json").exists() {
+            fs::copy(&python, kept.join("python.wasm")).unwrap();
+            let manifest = json!({
+                "name": "cpython-wasi", "source": "a test", "licence": null,
+                "fetched_at": "2026-01-01T00:00:00Z", "main": "python.wasm",
+                "files": [{"name": "python.wasm", "bytes": 26_267_204, "sha256":
+                    "e5dc5a398b07b54ea8fdb503bf68fb583d533f10ec3f930963e02b9505f7a763"}],
+            });
+            fs::write(kept.join("mynah.json"), manifest.to_string()).unwrap();
+        }
         home
     })
 }
