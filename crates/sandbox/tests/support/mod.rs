@@ -51,15 +51,21 @@ pub fn os() -> Option<&'static Sandbox> {
     made.as_ref()
 }
 
-/// Limits under which a test is quick.
+/// Limits that only a program reaches that wants to.
 pub fn limits() -> Limits {
-    Limits { seconds: 2.0, memory_bytes: 128 << 20, output_bytes: 64 << 10, file_bytes: 4 << 20 }
+    Limits { seconds: 20.0, memory_bytes: 128 << 20, output_bytes: 64 << 10, file_bytes: 4 << 20 }
 }
 
 /// Runs a program in a folder.
 pub fn run_in(sandbox: &Sandbox, source: &str, folder: Option<&Path>) -> Run {
     let program = Program { folder, ..Program::new(source) };
     sandbox.run(&program, &limits(), &AtomicBool::new(false)).unwrap()
+}
+
+/// Runs a program that does not end by itself.
+pub fn run_endless(sandbox: &Sandbox, source: &str) -> Run {
+    let limits = Limits { seconds: 0.3, ..limits() };
+    sandbox.run(&Program::new(source), &limits, &AtomicBool::new(false)).unwrap()
 }
 
 /// What a program prints that is expected to finish.
