@@ -26,8 +26,9 @@ const REPLY_BYTES: usize = 64 << 10;
 /// A child that runs one cell after another; its end is the end of everything in it.
 pub(crate) struct Child {
     process: std::process::Child,
-    /// To the thread that writes; a child that does not read holds nobody up.
-    frames: Sender<Vec<u8>>,
+    /// To the thread that writes; a child that does not read holds nobody up. `None` closes the
+    /// child's standard input.
+    frames: Option<Sender<Vec<u8>>>,
     /// From the thread that reads; closed when the child says no more, or nonsense.
     replies: Receiver<Reply>,
     /// The largest reply that is read.
@@ -53,7 +54,7 @@ impl Child {
         let bound = Arc::clone(&largest);
         thread::spawn(move || write(stdin, &to_write));
         thread::spawn(move || read(stdout, &bound, &heard));
-        Ok(Self { process, frames, replies, largest, is_ready: false })
+        Ok(Self { process, frames: Some(frames), replies, largest, is_ready: false })
     }
 
     /// Waits until the child is ready.
@@ -81,7 +82,7 @@ impl Child {
         let begin = Instant::now();
         self.largest.store(cell.limits.output_bytes.saturating_add(REPLY_BYTES), Ordering::Relaxed);
         // If the child is gone, that is heard below.
-        let _ = self.frames.send(cell.to_frame());
+        let _ = self.frames.as_ref().map(|frames| frames.send(cell.to_frame()));
         let seconds = cell.limits.seconds.clamp(0.0, 1e9);
         let heard = self.hear(Duration::from_secs_f64(seconds) + GRACE, stop);
         let (verdict, stdout, stderr, lives) = match heard {
@@ -124,13 +125,29 @@ impl Child {
             // It closed its output, or wrote what nobody can read, and goes on.
             Ok(None) | Err(_) => nonsense(),
             Ok(Some(status)) if was_for_time(status) => Verdict::OutOfTime,
-            Ok(Some(status)) => Verdict::Killed(format!("its process ended: {}", in_words(Some(status)))),
+            Ok(Some(status)) => {
+                Verdict::Killed(format!("its process ended: {}", in_words(Some(status))))
+            }
         }
     }
 
-    /// Ends the child, whatever it does.
+    /// Ends the child, whatever it does, and everything in it.
+    ///
+    /// A child ends by itself when its standard input is closed, and only then has bubblewrap seen
+    /// the end of all processes in its namespace. One that does not is killed.
     fn end(&mut self) -> Option<ExitStatus> {
-        // It may have ended already.
+        self.frames = None;
+        let deadline = Instant::now() + GRACE;
+        while Instant::now() < deadline {
+            if let Ok(Some(status)) = self.process.try_wait() {
+                return Some(status);
+            }
+            // Closed when the child's output is: most of its end, and a way to wait for it.
+            match self.replies.recv_timeout(Duration::from_millis(1)) {
+                Err(RecvTimeoutError::Disconnected) => thread::yield_now(),
+                Ok(_) | Err(RecvTimeoutError::Timeout) => {}
+            }
+        }
         let _ = self.process.kill();
         self.process.wait().ok()
     }

@@ -76,7 +76,10 @@ pub(crate) fn prepare(files: &WasiFiles, cache: &Path) -> Result<Compiled, Sandb
 }
 
 /// Loads what [`prepare`] found. Called in children only.
-#[expect(unsafe_code, reason = "machine code that was compiled before: see the module's first lines")]
+#[expect(
+    unsafe_code,
+    reason = "machine code that was compiled before: see the module's first lines"
+)]
 pub(crate) fn load(engine: &Engine, path: &Path, mark: &str) -> wasmtime::Result<Module> {
     let file = open_plain(path)?;
     if mark_of(&file.metadata()?) != mark {

@@ -148,4 +148,3 @@ fn first(names: &[&str]) -> Option<PathBuf> {
 fn missing(what: &str) -> SandboxError {
     SandboxError::Missing { missing: what.to_owned() }
 }
-

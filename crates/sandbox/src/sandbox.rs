@@ -61,7 +61,12 @@ pub struct Session {
 
 /// How children of one kind are started.
 enum Launch {
-    Wasi { worker: Worker, compiled: Compiled, library: Option<PathBuf>, cache: PathBuf },
+    Wasi {
+        worker: Worker,
+        compiled: Compiled,
+        library: Option<PathBuf>,
+        cache: PathBuf,
+    },
     #[cfg(target_os = "linux")]
     Os(Bubblewrap),
 }

@@ -7,7 +7,7 @@ def main():
     control = CONTROL
     streams = (sys.stdout, sys.stderr)
     for stream in streams:
-        stream.reconfigure(encoding="utf-8", errors="backslashreplace", write_through=True)
+        stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     try:
         os.chdir("/work")
     except OSError:

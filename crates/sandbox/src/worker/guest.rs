@@ -10,7 +10,7 @@ use crate::frame::{self, Cell, LARGEST_CELL_BYTES, Reply};
 use crate::{Limits, Verdict};
 
 /// How many files and folders a program may make.
-const MOST_MADE: u32 = 4096;
+const MOST_MADE: u32 = 1024;
 
 /// Why the guest is ended from outside; travels through Wasmtime as an error.
 #[derive(Debug)]

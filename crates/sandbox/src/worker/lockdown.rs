@@ -74,7 +74,10 @@ pub(super) fn bounds(limits: &Limits) {
         use rustix::time::{ClockId, clock_gettime};
         bound(Resource::Data, limits.memory_bytes.saturating_add(OWN_BYTES));
         let used = clock_gettime(ClockId::ProcessCPUTime).tv_sec as u64;
-        bound(Resource::Cpu, used.saturating_add(limits.seconds.max(0.0) as u64).saturating_add(10));
+        bound(
+            Resource::Cpu,
+            used.saturating_add(limits.seconds.max(0.0) as u64).saturating_add(10),
+        );
     }
     let _ = (limits, OPEN_FILES, OWN_BYTES);
 }
@@ -85,10 +88,8 @@ fn bound(resource: rustix::process::Resource, at_most: u64) {
     let hard = rustix::process::getrlimit(resource).maximum;
     let current = Some(hard.map_or(at_most, |hard| hard.min(at_most)));
     // A limit that cannot be lowered leaves those that hold without it.
-    let _ = rustix::process::setrlimit(
-        resource,
-        rustix::process::Rlimit { current, maximum: hard },
-    );
+    let _ =
+        rustix::process::setrlimit(resource, rustix::process::Rlimit { current, maximum: hard });
 }
 
 #[cfg(target_os = "linux")]

@@ -33,7 +33,7 @@ const LOOK: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The most files that a program may make.
-const MOST_MADE: u64 = 4096;
+const MOST_MADE: u64 = 1024;
 
 /// The most threads that a program may have.
 const MOST_THREADS: u64 = 64;
@@ -69,6 +69,7 @@ pub(super) fn supervise(arguments: &[OsString]) -> Result<(), String> {
     while let Ok(Some(bytes)) = frame::receive(&mut stdin, LARGEST_CELL_BYTES) {
         let cell = Cell::from_frame(&bytes).ok_or("the host sent no cell")?;
         let (reply, lives) = supervisor.run(&cell);
+        // What a program started in the background ends before its end is told.
         if !lives {
             supervisor.end();
         }
@@ -96,7 +97,7 @@ pub(super) fn become_python(arguments: &[OsString]) -> Result<(), String> {
     let python = Arguments::new(arguments).path()?;
     lockdown::python_calls()?;
     let script = bootstrap(CONTROL, true);
-    let error = Command::new(&python).args(["-I", "-B", "-c", &script]).exec();
+    let error = Command::new(&python).args(["-I", "-B", "-u", "-c", &script]).exec();
     // Standard output is Python's, so this is what its supervisor reads as an error.
     let _ = writeln!(io::stderr(), "{} cannot be run: {error}", python.display());
     std::process::exit(127);
@@ -151,7 +152,7 @@ impl Supervisor {
             Ok(()) => self.watch(cell, &mut heard),
             Err(reason) => Verdict::Killed(reason),
         };
-        let lives = !heard.word.is_empty();
+        let lives = cell.lives_on && !heard.word.is_empty() && verdict != Verdict::TooMuchWritten;
         let Heard { stdout, stderr, .. } = heard;
         (Reply::Done { verdict, stdout, stderr, lives }, lives)
     }
@@ -333,6 +334,5 @@ fn usage(folder: &Path) -> (u64, u64) {
 
 fn has_grown(before: (u64, u64), limits: &Limits) -> bool {
     let now = usage(Path::new(GRANTED));
-    now.0.saturating_sub(before.0) > limits.file_bytes
-        || now.1.saturating_sub(before.1) > MOST_MADE
+    now.0.saturating_sub(before.0) > limits.file_bytes || now.1.saturating_sub(before.1) > MOST_MADE
 }

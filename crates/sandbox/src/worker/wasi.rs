@@ -41,14 +41,19 @@ fn run_here(arguments: &[OsString]) -> Result<(), String> {
     lockdown::first()?;
     let module = compiled::load(&engine, &path, mark).map_err(|error| error.to_string())?;
     let script = super::bootstrap(CONTROL, false);
-    let words = ["python", "-I", "-B", "-c", &script];
+    let words = ["python", "-I", "-B", "-u", "-c", &script];
     let library = arguments.path().ok();
     let (ticked, shown) = (engine.clone(), library.clone());
     let open_up: OpenUp = Box::new(move |cell| {
         // Landlock binds the thread that asks and those that it starts afterwards.
         lockdown::files(cell.folder.as_deref(), shown.as_deref())?;
-        tick(ticked);
-        let cells = listen();
+        // How a thread starts takes calls that it has no need of later.
+        let (started, wait) = mpsc::channel();
+        tick(ticked, started.clone());
+        let cells = listen(started);
+        if wait.iter().take(2).count() < 2 {
+            return Err("its threads do not start".into());
+        }
         lockdown::calls()?;
         Ok(cells)
     });
@@ -85,19 +90,19 @@ fn enter(
 }
 
 /// Bounds the time that is left.
-pub(crate) fn set_time(
-    mut store: impl wasmtime::AsContextMut<Data = Guest>,
-    seconds: f64,
-) {
+pub(crate) fn set_time(mut store: impl wasmtime::AsContextMut<Data = Guest>, seconds: f64) {
     // A number of seconds that makes no sense is none.
     let ticks = (seconds / TICK.as_secs_f64()).ceil().max(0.0) as u64;
     store.as_context_mut().set_epoch_deadline(ticks.min(u64::MAX / 4));
 }
 
 /// Hands out the cells that come through standard input; ends the process when the host is gone.
-fn listen() -> mpsc::Receiver<Cell> {
+fn listen(started: Sender<()>) -> mpsc::Receiver<Cell> {
     let (to_guest, cells) = mpsc::channel();
     thread::spawn(move || {
+        // Whoever started this thread waits for it.
+        let _ = started.send(());
+        drop(started);
         hear(&to_guest);
         std::process::exit(0);
     });
@@ -115,8 +120,11 @@ fn hear(to_guest: &Sender<Cell>) {
 }
 
 /// Counts time for the guest, on another thread.
-fn tick(engine: Engine) {
+fn tick(engine: Engine, started: Sender<()>) {
     thread::spawn(move || {
+        // Whoever started this thread waits for it.
+        let _ = started.send(());
+        drop(started);
         loop {
             thread::sleep(TICK);
             engine.increment_epoch();

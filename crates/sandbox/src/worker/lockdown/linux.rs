@@ -6,18 +6,21 @@ use std::path::Path;
 use super::calls;
 
 use landlock::{
-    ABI, Access as _, AccessFs, AccessNet, BitFlags, PathBeneath, PathFd, RestrictionStatus, Ruleset,
-    RulesetAttr as _, RulesetCreated, RulesetCreatedAttr as _, RulesetStatus, Scope,
+    ABI, Access as _, AccessFs, AccessNet, BitFlags, PathBeneath, PathFd, RestrictionStatus,
+    Ruleset, RulesetAttr as _, RulesetCreated, RulesetCreatedAttr as _, RulesetStatus, Scope,
 };
 use seccompiler::{
-    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition,
-    SeccompFilter, SeccompRule, TargetArch,
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
+    SeccompRule, TargetArch,
 };
 
 /// The newest version of Landlock that is asked for; older kernels do what they know.
 const NEWEST: ABI = ABI::V6;
 
-pub(in crate::worker) fn landlock(granted: Option<&Path>, library: Option<&Path>) -> Result<(), String> {
+pub(in crate::worker) fn landlock(
+    granted: Option<&Path>,
+    library: Option<&Path>,
+) -> Result<(), String> {
     restrict(granted, library).map_err(|error| format!("Landlock: {error}"))
 }
 
@@ -26,9 +29,11 @@ pub(in crate::worker) fn landlock(granted: Option<&Path>, library: Option<&Path>
 pub(in crate::worker) fn landlock_tree(granted: &Path, temporary: &Path) -> Result<(), String> {
     let status = restrict_tree(granted, temporary).map_err(|error| format!("Landlock: {error}"))?;
     match status.ruleset {
-        RulesetStatus::NotEnforced => Err("the kernel has no Landlock (Linux 5.13, with `landlock` \
+        RulesetStatus::NotEnforced => {
+            Err("the kernel has no Landlock (Linux 5.13, with `landlock` \
             among the security modules it starts)"
-            .into()),
+                .into())
+        }
         RulesetStatus::PartiallyEnforced | RulesetStatus::FullyEnforced => Ok(()),
     }
 }
@@ -86,7 +91,8 @@ fn restrict(granted: Option<&Path>, library: Option<&Path>) -> Fallible<()> {
 /// Lets through what files, memory, threads that exist, and time take, for all threads.
 pub(in crate::worker) fn seccomp() -> Result<(), String> {
     let not_executable = (2, SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64), 0);
-    let with_conditions = [libc::SYS_mmap, libc::SYS_mprotect].map(|call| (call, not_executable.clone()));
+    let with_conditions =
+        [libc::SYS_mmap, libc::SYS_mprotect].map(|call| (call, not_executable.clone()));
     apply(&[calls::FILES, calls::OLD_FILES], &with_conditions)
 }
 

@@ -252,16 +252,12 @@ pub(crate) fn fd_read(
 ) -> Outcome {
     let pieces = memory.pieces(vectors, count)?;
     let total = match guest.descriptors.get(fd)? {
-        Descriptor::Stdin => {
-            fill(memory, &pieces, |buffer| Ok(guest.stdin.read(buffer)))
-        }
+        Descriptor::Stdin => fill(memory, &pieces, |buffer| Ok(guest.stdin.read(buffer))),
         Descriptor::Control => fill(memory, &pieces, |buffer| Ok(guest.source.read(buffer))),
         Descriptor::Print { .. } => Err(Errno::BadDescriptor.into()),
         Descriptor::Folder(_) => Err(Errno::IsDirectory.into()),
         Descriptor::File(open) if !open.may_read => Err(Errno::BadDescriptor.into()),
-        Descriptor::File(open) => {
-            fill(memory, &pieces, |buffer| Ok(open.file.read(buffer)?))
-        }
+        Descriptor::File(open) => fill(memory, &pieces, |buffer| Ok(open.file.read(buffer)?)),
     }?;
     memory.put_u32(to, total)
 }

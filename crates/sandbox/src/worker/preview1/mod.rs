@@ -172,9 +172,11 @@ pub(crate) fn link(linker: &mut Linker<Guest>) -> wasmtime::Result<()> {
         paths::path_unlink_file(fd: u32, path: u32, length: u32);
     }
     linker.func_wrap("wasi_snapshot_preview1", "fd_read", fd_read)?;
-    linker.func_wrap("wasi_snapshot_preview1", "proc_exit", |code: u32| -> wasmtime::Result<()> {
-        Err(wasmtime::Error::new(Ended::Exit(code as i32)))
-    })?;
+    linker.func_wrap(
+        "wasi_snapshot_preview1",
+        "proc_exit",
+        |code: u32| -> wasmtime::Result<()> { Err(wasmtime::Error::new(Ended::Exit(code as i32))) },
+    )?;
     Ok(())
 }
 

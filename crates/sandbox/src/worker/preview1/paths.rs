@@ -5,9 +5,7 @@ use std::sync::Arc;
 use cap_std::fs::{Dir, OpenOptions};
 
 use super::descriptors::{Descriptor, Folder, Open, Place};
-use super::files::{
-    FLAG_APPEND, RIGHT_READ, RIGHT_WRITE, empty_folder_stat, filestat, times,
-};
+use super::files::{FLAG_APPEND, RIGHT_READ, RIGHT_WRITE, empty_folder_stat, filestat, times};
 use super::memory::Bytes;
 use super::{Errno, Fault, Outcome};
 use crate::worker::guest::Guest;
@@ -145,7 +143,9 @@ fn open(
             return Err(Errno::NotDirectory.into());
         }
         if how & (CREATE | TRUNCATE) != 0 && is_folder.is_some() {
-            return Err(if how & EXCLUSIVE != 0 { Errno::Exists } else { Errno::IsDirectory }.into());
+            return Err(
+                if how & EXCLUSIVE != 0 { Errno::Exists } else { Errno::IsDirectory }.into()
+            );
         }
         let place = Place::Real(Arc::new(folder.open_dir(path)?));
         return Ok(Descriptor::Folder(Folder::within(place, may_change)));

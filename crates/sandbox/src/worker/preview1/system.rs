@@ -7,7 +7,12 @@ use crate::worker::guest::Guest;
 const CLOCK_MONOTONIC: u32 = 1;
 const CLOCK_THREAD: u32 = 3;
 
-pub(crate) fn args_get(guest: &mut Guest, memory: &mut Bytes<'_>, words: u32, text: u32) -> Outcome {
+pub(crate) fn args_get(
+    guest: &mut Guest,
+    memory: &mut Bytes<'_>,
+    words: u32,
+    text: u32,
+) -> Outcome {
     let mut at = text;
     for (i, word) in guest.arguments.iter().enumerate() {
         memory.put_u32(words + 4 * i as u32, at)?;
