@@ -134,7 +134,8 @@ fn shown(share: &Share) -> String {
 fn added(gain: &Gain) -> String {
     let [estimate, low, high] =
         [gain.estimate, gain.interval.low, gain.interval.high].map(|x| 100.0 * x);
-    if low.is_nan() {
+    // Differences without spread say nothing of how far they could lie from these.
+    if low.is_nan() || low == high {
         return format!("{estimate:+.1} points");
     }
     format!("{estimate:+.1} points (95 % interval {low:+.1} to {high:+.1})")
