@@ -85,6 +85,9 @@ impl Bubblewrap {
         let mut command = Command::new(&self.program);
         command.args(["--unshare-user", "--unshare-all", "--new-session", "--clearenv"]);
         command.args(["--cap-drop", "ALL", "--hostname", "mynah"]);
+        // The supervisor is the namespace's first process: with it, everything in there ends, and
+        // only then bubblewrap. It ends when this program does, and when bubblewrap is killed.
+        command.args(["--as-pid-1", "--die-with-parent"]);
         for (name, value) in [
             ("PATH", "/usr/local/bin:/usr/bin:/bin"),
             ("HOME", TEMPORARY),

@@ -120,7 +120,7 @@ impl Sandbox {
 
     fn start(launch: Launch, at_once: usize) -> Result<Self, SandboxError> {
         // The first child shows whether any can be started.
-        let mut first = Child::start(&mut launch.command(None))?;
+        let mut first = Child::start(launch.command(None))?;
         first.wait_ready(&AtomicBool::new(false))?;
         let pool = Pool { ready: vec![first], ..Pool::default() };
         let shared = Arc::new(Shared {
@@ -226,7 +226,7 @@ impl Shared {
             }
             drop(pool);
             // Whoever needs a child that cannot be started hears why.
-            let Ok(child) = Child::start(&mut self.launch.command(None)) else { return };
+            let Ok(child) = Child::start(self.launch.command(None)) else { return };
             pool = self.lock();
             if !pool.is_over {
                 pool.ready.push(child);
@@ -258,7 +258,7 @@ impl Shared {
             return Ok(child);
         }
         drop(pool);
-        Child::start(&mut self.launch.command(folder))
+        Child::start(self.launch.command(folder))
     }
 }
 

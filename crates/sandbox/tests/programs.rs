@@ -4,7 +4,7 @@ mod support;
 
 use std::sync::atomic::AtomicBool;
 
-use mynah_sandbox::{Program, Sandbox, Verdict};
+use mynah_sandbox::{Limits, Program, Sandbox, Verdict};
 
 use support::{limits, output, run_in};
 
@@ -32,6 +32,7 @@ in_each! {
     variables_live_on_in_a_session;
     a_session_ends_with_a_broken_limit;
     the_person_stops_it;
+    a_long_input_that_is_not_read_holds_nobody_up;
     what_was_printed_before_the_end_is_there;
     programs_run_at_the_same_time;
 }
@@ -150,7 +151,7 @@ fn a_session_ends_with_a_broken_limit(sandbox: &Sandbox) {
     let folder = tempfile::tempdir().unwrap();
     let mut session = sandbox.session(folder.path()).unwrap();
     let stop = AtomicBool::new(false);
-    let short = mynah_sandbox::Limits { seconds: 0.2, ..limits() };
+    let short = Limits { seconds: 0.2, ..limits() };
     let run = session.run("print('begun')\nwhile True: pass", &short, &stop).unwrap();
     assert_eq!((run.verdict, run.stdout.as_str()), (Verdict::OutOfTime, "begun\n"));
     assert!(!session.is_alive());
@@ -159,12 +160,12 @@ fn a_session_ends_with_a_broken_limit(sandbox: &Sandbox) {
 
 fn the_person_stops_it(sandbox: &Sandbox) {
     let stop = AtomicBool::new(false);
-    let long = mynah_sandbox::Limits { seconds: 600.0, ..limits() };
+    let long = Limits { seconds: 600.0, ..limits() };
     let folder = tempfile::tempdir().unwrap();
     let begun = folder.path().join("begun");
     let program = Program {
         folder: Some(folder.path()),
-        ..Program::new("open('begun', 'w').close()\nwhile True: pass")
+        ..Program::new("while True: open('begun', 'a').write('x')")
     };
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -176,6 +177,33 @@ fn the_person_stops_it(sandbox: &Sandbox) {
         let run = sandbox.run(&program, &long, &stop).unwrap();
         assert_eq!(run.verdict, Verdict::Stopped);
     });
+    // It does not go on unseen.
+    let length = || std::fs::metadata(&begun).unwrap().len();
+    let before = length();
+    output(sandbox, "sum(range(10**5))", None);
+    assert_eq!(length(), before);
+}
+
+fn a_long_input_that_is_not_read_holds_nobody_up(sandbox: &Sandbox) {
+    let stdin = vec![b'x'; 3 << 20];
+    for (source, expected) in [("print(1)", "1\n"), ("print(len(input()))", "3145728\n")] {
+        let program = Program { stdin: &stdin, ..Program::new(source) };
+        let run = sandbox.run(&program, &limits(), &AtomicBool::new(false)).unwrap();
+        assert_eq!((run.verdict, run.stdout.as_str()), (Verdict::Finished, expected));
+    }
+    // A cell that takes the next one's place and never reads it.
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = sandbox.session(folder.path()).unwrap();
+    let stop = AtomicBool::new(false);
+    let forge = "import sys\nf = sys._getframe()\n\
+        while 'control' not in f.f_locals: f = f.f_back\n\
+        f.f_locals['control'].write(b'finished')\nwhile True: pass";
+    session.run(forge, &Limits { seconds: 0.3, ..limits() }, &stop).unwrap();
+    if session.is_alive() {
+        let long = format!("# {}", "x".repeat(3 << 20));
+        let run = session.run(&long, &Limits { seconds: 0.3, ..limits() }, &stop).unwrap();
+        assert_eq!(run.verdict, Verdict::OutOfTime);
+    }
 }
 
 fn what_was_printed_before_the_end_is_there(sandbox: &Sandbox) {
