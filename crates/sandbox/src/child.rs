@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_millis(10);
 const GRACE: Duration = Duration::from_millis(500);
 
 /// How long a child may take to become ready.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// What a reply takes besides what was printed.
 const REPLY_BYTES: usize = 64 << 10;
@@ -67,8 +67,9 @@ impl Child {
                 self.is_ready = true;
                 return Ok(());
             }
-            Heard::Reply(Reply::Unable(reason)) => reason,
-            Heard::Reply(Reply::Done { verdict: Verdict::Killed(reason), .. }) => reason,
+            Heard::Reply(
+                Reply::Unable(reason) | Reply::Done { verdict: Verdict::Killed(reason), .. },
+            ) => reason,
             Heard::Reply(Reply::Done { stderr, .. }) => String::from_utf8_lossy(&stderr).into(),
             Heard::Stop => "it was stopped".into(),
             Heard::TooLate => "it does not become ready".into(),

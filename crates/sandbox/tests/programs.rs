@@ -1,5 +1,7 @@
 //! What programs find that mean no harm.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "what fails here fails the test")]
+
 mod support;
 
 use std::sync::atomic::AtomicBool;
@@ -64,6 +66,9 @@ fn errors_have_a_traceback_of_the_program_alone(sandbox: &Sandbox) {
             "ZeroDivisionError: division by zero",
         ]
     );
+    let source =
+        "import traceback\ntry:\n    [][1]\nexcept IndexError: print(traceback.format_exc())";
+    assert!(output(sandbox, source, None).contains("line 3, in <module>\n    [][1]\n"));
     let run = run_in(sandbox, "x = (1,\n", None);
     assert_eq!(run.verdict, Verdict::Failed { code: 1 });
     assert!(run.stderr.contains("SyntaxError") && !run.stderr.contains("<string>"), "{run:?}");
@@ -231,6 +236,24 @@ fn clock_and_randomness_are_the_same_always() {
     let first = output(support::wasi(), source, None);
     assert!(first.starts_with("3600 2025-01-01 ") && first.ends_with(" {}\n"), "{first}");
     assert_eq!(output(support::wasi(), source, None), first);
+}
+
+#[test]
+fn a_library_is_read_and_not_changed() {
+    let library = tempfile::tempdir().unwrap();
+    std::fs::write(library.path().join("a"), "lent").unwrap();
+    let files =
+        mynah_sandbox::WasiFiles { library: Some(library.path().to_owned()), ..support::files() };
+    let sandbox = Sandbox::wasi(&files, &support::cache(), &support::worker(), 1).unwrap();
+    let source = "import os\nprint(open('/lib/a').read(), os.listdir('/lib'))\n\
+        def refused(act, *words):\n    try: act(*words)\n    except OSError: return True\n\
+        print([refused(open, '/lib/a', 'w'), refused(open, '/lib/b', 'w'), refused(os.mkdir, '/lib/c'),\n\
+               refused(os.remove, '/lib/a'), refused(os.rename, '/lib/a', '/work/a'),\n\
+               refused(os.truncate, '/lib/a', 0), refused(os.utime, '/lib/a')])";
+    let folder = tempfile::tempdir().unwrap();
+    let expected = "lent ['a']\n[True, True, True, True, True, True, True]\n";
+    assert_eq!(output(&sandbox, source, Some(folder.path())), expected);
+    assert_eq!(std::fs::read_to_string(library.path().join("a")).unwrap(), "lent");
 }
 
 #[test]

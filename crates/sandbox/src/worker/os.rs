@@ -229,9 +229,10 @@ impl Supervisor {
     /// Waits until there is something to hear; whether the host is gone.
     fn wait(&self, patience: Duration) -> bool {
         let stdin = io::stdin();
-        let of_control = match self.sent < self.to_send.len() {
-            true => PollFlags::IN | PollFlags::OUT,
-            false => PollFlags::IN,
+        let of_control = if self.sent < self.to_send.len() {
+            PollFlags::IN | PollFlags::OUT
+        } else {
+            PollFlags::IN
         };
         let mut all = [
             PollFd::from_borrowed_fd(self.control.as_fd(), of_control),
@@ -296,12 +297,11 @@ fn hear(from: &impl AsFd, into: &mut Vec<u8>, most: usize) -> More {
     let Ok(own) = from.as_fd().try_clone_to_owned() else { return More::Closed };
     let mut buffer = vec![0; room];
     match std::fs::File::from(own).read(&mut buffer) {
-        Ok(0) => More::Closed,
-        Ok(count) => {
+        Ok(count) if count > 0 => {
             into.extend_from_slice(&buffer[..count]);
             More::Something
         }
-        Err(_) => More::Closed,
+        Ok(_) | Err(_) => More::Closed,
     }
 }
 
