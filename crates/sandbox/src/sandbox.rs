@@ -14,7 +14,7 @@ use crate::error::Doing as _;
 use crate::frame::Cell;
 #[cfg(target_os = "linux")]
 use crate::os::Bubblewrap;
-use crate::{Limits, Program, Run, SandboxError};
+use crate::{Limits, Program, Run, SandboxError, Verdict};
 
 /// How a child is started: this program's own file, and the arguments of its hidden command that
 /// does nothing but call [`crate::worker`].
@@ -142,12 +142,16 @@ impl Sandbox {
         stop: &AtomicBool,
     ) -> Result<Run, SandboxError> {
         let folder = program.folder.map(|folder| self.shared.launch.grant(folder)).transpose()?;
-        let Some(_turn) = self.shared.turn(stop) else {
+        let stopped = || {
             let (stdout, stderr) = (String::new(), String::new());
-            return Ok(Run { verdict: crate::Verdict::Stopped, stdout, stderr, seconds: 0.0 });
+            Run { verdict: Verdict::Stopped, stdout, stderr, seconds: 0.0 }
         };
+        let Some(_turn) = self.shared.turn(stop) else { return Ok(stopped()) };
         let mut child = self.shared.child(folder.as_deref())?;
-        child.wait_ready(stop)?;
+        match child.wait_ready(stop) {
+            Err(_) if stop.load(Ordering::Relaxed) => return Ok(stopped()),
+            ready => ready?,
+        }
         let cell = Cell {
             source: program.source.to_owned(),
             stdin: program.stdin.to_vec(),

@@ -34,6 +34,7 @@ in_each! {
     variables_live_on_in_a_session;
     a_session_ends_with_a_broken_limit;
     the_person_stops_it;
+    nothing_goes_on_between_cells;
     a_long_input_that_is_not_read_holds_nobody_up;
     what_was_printed_before_the_end_is_there;
     programs_run_at_the_same_time;
@@ -189,6 +190,21 @@ fn the_person_stops_it(sandbox: &Sandbox) {
     assert_eq!(length(), before);
 }
 
+fn nothing_goes_on_between_cells(sandbox: &Sandbox) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = sandbox.session(folder.path()).unwrap();
+    let stop = AtomicBool::new(false);
+    let source = "import threading\nopen('alive', 'w').close()\ncount = 0\ndef f():\n    global count\n    \
+        while True:\n        count += 1\n        open('alive', 'a').write('x')\n\
+        try: threading.Thread(target=f, daemon=True).start()\nexcept RuntimeError: pass";
+    assert_eq!(session.run(source, &limits(), &stop).unwrap().verdict, Verdict::Finished);
+    let length = || std::fs::metadata(folder.path().join("alive")).unwrap().len();
+    let before = length();
+    output(sandbox, "sum(range(10**5))", None);
+    assert_eq!(length(), before);
+    assert_eq!(session.run("count >= 0", &limits(), &stop).unwrap().stdout, "True\n");
+}
+
 fn a_long_input_that_is_not_read_holds_nobody_up(sandbox: &Sandbox) {
     let stdin = vec![b'x'; 3 << 20];
     for (source, expected) in [("print(1)", "1\n"), ("print(len(input()))", "3145728\n")] {
@@ -270,5 +286,20 @@ fn a_process_that_is_no_worker_is_refused() {
         let error = Sandbox::wasi(&support::files(), &support::cache(), &shell(script), 1);
         let error = error.err().unwrap().to_string();
         assert!(error.contains(reason), "{error}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_machines_packages_are_there_and_a_python_that_is_none_is_refused() {
+    let worker = support::worker();
+    let choice = mynah_sandbox::OsChoice { python: Some("/bin/true".into()) };
+    let error = Sandbox::os(&choice, &worker, 1).err().unwrap().to_string();
+    assert!(error.starts_with("this system cannot hold a program: "), "{error}");
+    let choice = mynah_sandbox::OsChoice { python: Some("/nowhere/python3".into()) };
+    assert!(Sandbox::os(&choice, &worker, 1).is_err());
+    if let Some(sandbox) = support::os() {
+        let source = "import sys, ctypes, multiprocessing, ssl; print(sys.executable)";
+        assert!(output(sandbox, source, None).contains("python3"));
     }
 }

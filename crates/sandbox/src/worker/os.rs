@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socketpair};
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, kill_process, prlimit, waitid,
+};
 
 use super::guest::{exit, verdict_of_word};
 use super::{Arguments, bootstrap, lockdown};
@@ -164,6 +166,13 @@ impl Supervisor {
             Err(reason) => Verdict::Killed(reason),
         };
         let lives = cell.lives_on && !heard.word.is_empty() && verdict != Verdict::TooMuchWritten;
+        if lives {
+            // Nothing goes on between cells: neither a thread nor a program that forged its end.
+            self.signal(Signal::STOP);
+            // It has stopped when all of its threads have; the end of it is left to be found.
+            let ends = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+            let _ = waitid(WaitId::Pid(Pid::from_child(&self.process)), ends);
+        }
         let Heard { stdout, stderr, .. } = heard;
         (Reply::Done { verdict, stdout, stderr, lives }, lives)
     }
@@ -177,7 +186,13 @@ impl Supervisor {
         let head = format!("{} {} {}\n", u8::from(cell.lives_on), source.len(), stdin.len());
         self.to_send = [head.as_bytes(), source, stdin].concat();
         self.sent = 0;
+        self.signal(Signal::CONT);
         Ok(())
+    }
+
+    fn signal(&self, signal: Signal) {
+        // A process that is gone is found out by listening.
+        let _ = kill_process(Pid::from_child(&self.process), signal);
     }
 
     /// Hands over as much as Python takes; one that reads nothing holds nobody up.
