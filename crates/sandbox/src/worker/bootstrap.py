@@ -27,7 +27,7 @@ def main():
     sources = {}
 
     class Loader:
-        # Where a traceback that the program prints itself finds its lines.
+        # Where a traceback that a program prints itself finds its lines; cells do without.
         def get_source(self, name):
             return sources.get("program.py")
 
@@ -132,8 +132,6 @@ def main():
         count += 1
         name = f"cell {count}" if lives_on else "program.py"
         sources[name] = source
-        if lives_on:
-            remember()
         result = run(source, name, lives_on)
         try:
             if not lives_on:
