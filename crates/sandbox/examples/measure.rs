@@ -39,7 +39,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 #[expect(clippy::print_stdout, reason = "this is a report")]
 fn report(name: &str, sandbox: &Sandbox) -> Result<(), Box<dyn std::error::Error>> {
     let (limits, stop) = (Limits::default(), AtomicBool::new(false));
-    let mut measure = |program: &Program<'_>, waits: bool| {
+    let measure = |program: &Program<'_>, waits: bool| {
         let mut times = Vec::new();
         for _ in 0..20 {
             if waits {

@@ -2,9 +2,9 @@
 
 use std::io::BufReader;
 use std::process::{ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,7 @@ const LOOK: Duration = Duration::from_millis(10);
 const GRACE: Duration = Duration::from_millis(500);
 
 /// How long a child may take to become ready.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 
 /// What a reply takes besides what was printed.
 const REPLY_BYTES: usize = 64 << 10;
@@ -38,13 +38,13 @@ pub(crate) struct Child {
 
 impl Child {
     /// Starts a child; it becomes ready by itself.
-    pub(crate) fn start(command: &mut Command) -> Result<Self, SandboxError> {
+    pub(crate) fn start(mut command: Command) -> Result<Self, SandboxError> {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).env_clear();
         // What the terminal sends to this program's group is not for the child.
         #[cfg(unix)]
-        std::os::unix::process::CommandExt::process_group(command, 0);
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
         let unable = |error: std::io::Error| SandboxError::Start { reason: error.to_string() };
-        let mut process = command.spawn().map_err(unable)?;
+        let mut process = spawn(command).map_err(unable)?;
         let (Some(stdin), Some(stdout)) = (process.stdin.take(), process.stdout.take()) else {
             return Err(SandboxError::Start { reason: "it has no pipes".into() });
         };
@@ -67,8 +67,9 @@ impl Child {
                 self.is_ready = true;
                 return Ok(());
             }
-            Heard::Reply(Reply::Unable(reason)) => reason,
-            Heard::Reply(Reply::Done { verdict: Verdict::Killed(reason), .. }) => reason,
+            Heard::Reply(
+                Reply::Unable(reason) | Reply::Done { verdict: Verdict::Killed(reason), .. },
+            ) => reason,
             Heard::Reply(Reply::Done { stderr, .. }) => String::from_utf8_lossy(&stderr).into(),
             Heard::Stop => "it was stopped".into(),
             Heard::TooLate => "it does not become ready".into(),
@@ -183,6 +184,28 @@ fn was_for_time(_: ExitStatus) -> bool {
 
 fn in_words(status: Option<ExitStatus>) -> String {
     status.map_or_else(|| "nobody knows how".into(), |status| status.to_string())
+}
+
+type Spawned = std::io::Result<std::process::Child>;
+
+/// Starts a process from a thread that lives as long as this program: what ends with its parent ends
+/// with the thread that started it.
+fn spawn(command: Command) -> Spawned {
+    static TO_SPAWNER: OnceLock<Sender<(Command, Sender<Spawned>)>> = OnceLock::new();
+    let to_spawner = TO_SPAWNER.get_or_init(|| {
+        let (to_spawner, commands) = mpsc::channel::<(Command, Sender<Spawned>)>();
+        thread::spawn(move || {
+            for (mut command, reply) in commands {
+                // Whoever asked may have stopped waiting.
+                let _ = reply.send(command.spawn());
+            }
+        });
+        to_spawner
+    });
+    let (reply, spawned) = mpsc::channel();
+    let gone = || std::io::Error::other("no thread starts processes");
+    to_spawner.send((command, reply)).map_err(|_| gone())?;
+    spawned.recv().unwrap_or_else(|_| Err(gone()))
 }
 
 fn write(mut stdin: ChildStdin, frames: &Receiver<Vec<u8>>) {

@@ -46,7 +46,7 @@ const SYSTEM: [&str; 10] = [
 pub(crate) struct Bubblewrap {
     program: PathBuf,
     python: PathBuf,
-    /// Folders that the interpreter reads besides the system's.
+    /// Files and folders that the interpreter reads besides the system's.
     places: Vec<PathBuf>,
     worker: Worker,
 }
@@ -85,6 +85,9 @@ impl Bubblewrap {
         let mut command = Command::new(&self.program);
         command.args(["--unshare-user", "--unshare-all", "--new-session", "--clearenv"]);
         command.args(["--cap-drop", "ALL", "--hostname", "mynah"]);
+        // The supervisor is the namespace's first process: with it, everything in there ends, and
+        // only then bubblewrap. It ends when this program does, and when bubblewrap is killed.
+        command.args(["--as-pid-1", "--die-with-parent"]);
         for (name, value) in [
             ("PATH", "/usr/local/bin:/usr/bin:/bin"),
             ("HOME", TEMPORARY),
@@ -116,7 +119,9 @@ impl Bubblewrap {
     }
 }
 
-/// The folders that an interpreter reads: its own, and those of the environment that it belongs to.
+/// What an interpreter reads of where it is installed, and of the environment that it belongs to.
+///
+/// Not the whole folder: an interpreter may have been installed into somebody's home.
 fn places_of(python: &Path) -> Result<Vec<PathBuf>, SandboxError> {
     const QUESTION: &str =
         "import sys; print(sys.prefix, sys.base_prefix, sys.exec_prefix, sep='\\n')";
@@ -124,20 +129,21 @@ fn places_of(python: &Path) -> Result<Vec<PathBuf>, SandboxError> {
     command.args(["-I", "-c", QUESTION]).env_clear().stdin(Stdio::null()).stderr(Stdio::null());
     let output = command.output().doing("run", python)?;
     let answer = String::from_utf8(output.stdout).unwrap_or_default();
-    let mut places: Vec<PathBuf> = answer.lines().map(PathBuf::from).collect();
-    if !output.status.success() || places.len() != 3 {
+    let prefixes: Vec<&Path> = answer.lines().map(Path::new).collect();
+    if !output.status.success() || prefixes.len() != 3 {
         let python = python.display();
         return Err(missing(&format!("a Python that says where it lies: {python} does not")));
     }
-    // Where the name of the interpreter leads.
-    if let Ok(whole) = python.canonicalize() {
-        places.extend(whole.parent().map(Path::to_owned));
-    }
-    places.extend(python.parent().map(Path::to_owned));
+    let parts = ["bin", "lib", "lib64", "pyvenv.cfg"];
+    let mut places: Vec<PathBuf> =
+        prefixes.iter().flat_map(|prefix| parts.map(|part| prefix.join(part))).collect();
+    // The file itself, by its name and where that leads.
+    places.push(python.to_owned());
+    places.extend(python.canonicalize());
     places.sort();
     places.dedup();
     let is_systems = |place: &PathBuf| SYSTEM.iter().any(|system| place.starts_with(system));
-    places.retain(|place| !is_systems(place) && place.is_absolute() && place.parent().is_some());
+    places.retain(|place| place.is_absolute() && place.exists() && !is_systems(place));
     Ok(places)
 }
 

@@ -14,7 +14,7 @@ use crate::error::Doing as _;
 use crate::frame::Cell;
 #[cfg(target_os = "linux")]
 use crate::os::Bubblewrap;
-use crate::{Limits, Program, Run, SandboxError};
+use crate::{Limits, Program, Run, SandboxError, Verdict};
 
 /// How a child is started: this program's own file, and the arguments of its hidden command that
 /// does nothing but call [`crate::worker`].
@@ -120,7 +120,7 @@ impl Sandbox {
 
     fn start(launch: Launch, at_once: usize) -> Result<Self, SandboxError> {
         // The first child shows whether any can be started.
-        let mut first = Child::start(&mut launch.command(None))?;
+        let mut first = Child::start(launch.command(None))?;
         first.wait_ready(&AtomicBool::new(false))?;
         let pool = Pool { ready: vec![first], ..Pool::default() };
         let shared = Arc::new(Shared {
@@ -142,12 +142,16 @@ impl Sandbox {
         stop: &AtomicBool,
     ) -> Result<Run, SandboxError> {
         let folder = program.folder.map(|folder| self.shared.launch.grant(folder)).transpose()?;
-        let Some(_turn) = self.shared.turn(stop) else {
+        let stopped = || {
             let (stdout, stderr) = (String::new(), String::new());
-            return Ok(Run { verdict: crate::Verdict::Stopped, stdout, stderr, seconds: 0.0 });
+            Run { verdict: Verdict::Stopped, stdout, stderr, seconds: 0.0 }
         };
+        let Some(_turn) = self.shared.turn(stop) else { return Ok(stopped()) };
         let mut child = self.shared.child(folder.as_deref())?;
-        child.wait_ready(stop)?;
+        match child.wait_ready(stop) {
+            Err(_) if stop.load(Ordering::Relaxed) => return Ok(stopped()),
+            ready => ready?,
+        }
         let cell = Cell {
             source: program.source.to_owned(),
             stdin: program.stdin.to_vec(),
@@ -226,7 +230,7 @@ impl Shared {
             }
             drop(pool);
             // Whoever needs a child that cannot be started hears why.
-            let Ok(child) = Child::start(&mut self.launch.command(None)) else { return };
+            let Ok(child) = Child::start(self.launch.command(None)) else { return };
             pool = self.lock();
             if !pool.is_over {
                 pool.ready.push(child);
@@ -258,7 +262,7 @@ impl Shared {
             return Ok(child);
         }
         drop(pool);
-        Child::start(&mut self.launch.command(folder))
+        Child::start(self.launch.command(folder))
     }
 }
 

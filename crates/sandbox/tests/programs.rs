@@ -1,10 +1,12 @@
 //! What programs find that mean no harm.
 
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "what fails here fails the test")]
+
 mod support;
 
 use std::sync::atomic::AtomicBool;
 
-use mynah_sandbox::{Program, Sandbox, Verdict};
+use mynah_sandbox::{Limits, Program, Sandbox, Verdict};
 
 use support::{limits, output, run_in};
 
@@ -32,6 +34,8 @@ in_each! {
     variables_live_on_in_a_session;
     a_session_ends_with_a_broken_limit;
     the_person_stops_it;
+    nothing_goes_on_between_cells;
+    a_long_input_that_is_not_read_holds_nobody_up;
     what_was_printed_before_the_end_is_there;
     programs_run_at_the_same_time;
 }
@@ -63,6 +67,9 @@ fn errors_have_a_traceback_of_the_program_alone(sandbox: &Sandbox) {
             "ZeroDivisionError: division by zero",
         ]
     );
+    let source =
+        "import traceback\ntry:\n    [][1]\nexcept IndexError: print(traceback.format_exc())";
+    assert!(output(sandbox, source, None).contains("line 3, in <module>\n    [][1]\n"));
     let run = run_in(sandbox, "x = (1,\n", None);
     assert_eq!(run.verdict, Verdict::Failed { code: 1 });
     assert!(run.stderr.contains("SyntaxError") && !run.stderr.contains("<string>"), "{run:?}");
@@ -150,7 +157,7 @@ fn a_session_ends_with_a_broken_limit(sandbox: &Sandbox) {
     let folder = tempfile::tempdir().unwrap();
     let mut session = sandbox.session(folder.path()).unwrap();
     let stop = AtomicBool::new(false);
-    let short = mynah_sandbox::Limits { seconds: 0.2, ..limits() };
+    let short = Limits { seconds: 0.2, ..limits() };
     let run = session.run("print('begun')\nwhile True: pass", &short, &stop).unwrap();
     assert_eq!((run.verdict, run.stdout.as_str()), (Verdict::OutOfTime, "begun\n"));
     assert!(!session.is_alive());
@@ -159,12 +166,12 @@ fn a_session_ends_with_a_broken_limit(sandbox: &Sandbox) {
 
 fn the_person_stops_it(sandbox: &Sandbox) {
     let stop = AtomicBool::new(false);
-    let long = mynah_sandbox::Limits { seconds: 600.0, ..limits() };
+    let long = Limits { seconds: 600.0, ..limits() };
     let folder = tempfile::tempdir().unwrap();
     let begun = folder.path().join("begun");
     let program = Program {
         folder: Some(folder.path()),
-        ..Program::new("open('begun', 'w').close()\nwhile True: pass")
+        ..Program::new("while True: open('begun', 'a').write('x')")
     };
     std::thread::scope(|scope| {
         scope.spawn(|| {
@@ -176,6 +183,48 @@ fn the_person_stops_it(sandbox: &Sandbox) {
         let run = sandbox.run(&program, &long, &stop).unwrap();
         assert_eq!(run.verdict, Verdict::Stopped);
     });
+    // It does not go on unseen.
+    let length = || std::fs::metadata(&begun).unwrap().len();
+    let before = length();
+    output(sandbox, "sum(range(10**5))", None);
+    assert_eq!(length(), before);
+}
+
+fn nothing_goes_on_between_cells(sandbox: &Sandbox) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = sandbox.session(folder.path()).unwrap();
+    let stop = AtomicBool::new(false);
+    let source = "import threading\nopen('alive', 'w').close()\ncount = 0\ndef f():\n    global count\n    \
+        while True:\n        count += 1\n        open('alive', 'a').write('x')\n\
+        try: threading.Thread(target=f, daemon=True).start()\nexcept RuntimeError: pass";
+    assert_eq!(session.run(source, &limits(), &stop).unwrap().verdict, Verdict::Finished);
+    let length = || std::fs::metadata(folder.path().join("alive")).unwrap().len();
+    let before = length();
+    output(sandbox, "sum(range(10**5))", None);
+    assert_eq!(length(), before);
+    assert_eq!(session.run("count >= 0", &limits(), &stop).unwrap().stdout, "True\n");
+}
+
+fn a_long_input_that_is_not_read_holds_nobody_up(sandbox: &Sandbox) {
+    let stdin = vec![b'x'; 3 << 20];
+    for (source, expected) in [("print(1)", "1\n"), ("print(len(input()))", "3145728\n")] {
+        let program = Program { stdin: &stdin, ..Program::new(source) };
+        let run = sandbox.run(&program, &limits(), &AtomicBool::new(false)).unwrap();
+        assert_eq!((run.verdict, run.stdout.as_str()), (Verdict::Finished, expected));
+    }
+    // A cell that takes the next one's place and never reads it.
+    let folder = tempfile::tempdir().unwrap();
+    let mut session = sandbox.session(folder.path()).unwrap();
+    let stop = AtomicBool::new(false);
+    let forge = "import sys\nf = sys._getframe()\n\
+        while 'control' not in f.f_locals: f = f.f_back\n\
+        f.f_locals['control'].write(b'finished')\nwhile True: pass";
+    session.run(forge, &Limits { seconds: 0.3, ..limits() }, &stop).unwrap();
+    if session.is_alive() {
+        let long = format!("# {}", "x".repeat(3 << 20));
+        let run = session.run(&long, &Limits { seconds: 0.3, ..limits() }, &stop).unwrap();
+        assert_eq!(run.verdict, Verdict::OutOfTime);
+    }
 }
 
 fn what_was_printed_before_the_end_is_there(sandbox: &Sandbox) {
@@ -206,6 +255,24 @@ fn clock_and_randomness_are_the_same_always() {
 }
 
 #[test]
+fn a_library_is_read_and_not_changed() {
+    let library = tempfile::tempdir().unwrap();
+    std::fs::write(library.path().join("a"), "lent").unwrap();
+    let files =
+        mynah_sandbox::WasiFiles { library: Some(library.path().to_owned()), ..support::files() };
+    let sandbox = Sandbox::wasi(&files, &support::cache(), &support::worker(), 1).unwrap();
+    let source = "import os\nprint(open('/lib/a').read(), os.listdir('/lib'))\n\
+        def refused(act, *words):\n    try: act(*words)\n    except OSError: return True\n\
+        print([refused(open, '/lib/a', 'w'), refused(open, '/lib/b', 'w'), refused(os.mkdir, '/lib/c'),\n\
+               refused(os.remove, '/lib/a'), refused(os.rename, '/lib/a', '/work/a'),\n\
+               refused(os.truncate, '/lib/a', 0), refused(os.utime, '/lib/a')])";
+    let folder = tempfile::tempdir().unwrap();
+    let expected = "lent ['a']\n[True, True, True, True, True, True, True]\n";
+    assert_eq!(output(&sandbox, source, Some(folder.path())), expected);
+    assert_eq!(std::fs::read_to_string(library.path().join("a")).unwrap(), "lent");
+}
+
+#[test]
 fn a_process_that_is_no_worker_is_refused() {
     let shell = |script: &str| mynah_sandbox::Worker {
         program: "/bin/sh".into(),
@@ -219,5 +286,20 @@ fn a_process_that_is_no_worker_is_refused() {
         let error = Sandbox::wasi(&support::files(), &support::cache(), &shell(script), 1);
         let error = error.err().unwrap().to_string();
         assert!(error.contains(reason), "{error}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn the_machines_packages_are_there_and_a_python_that_is_none_is_refused() {
+    let worker = support::worker();
+    let choice = mynah_sandbox::OsChoice { python: Some("/bin/true".into()) };
+    let error = Sandbox::os(&choice, &worker, 1).err().unwrap().to_string();
+    assert!(error.starts_with("this system cannot hold a program: "), "{error}");
+    let choice = mynah_sandbox::OsChoice { python: Some("/nowhere/python3".into()) };
+    assert!(Sandbox::os(&choice, &worker, 1).is_err());
+    if let Some(sandbox) = support::os() {
+        let source = "import sys, ctypes, multiprocessing, ssl; print(sys.executable)";
+        assert!(output(sandbox, source, None).contains("python3"));
     }
 }

@@ -1,8 +1,14 @@
 # Runs cells that the host sends, one after the other. CONTROL opens what speaks with the host:
 # a line of three numbers (whether variables live on; how long source and standard input are), then
 # source and standard input. Back goes "ready", then a word for how each cell ended.
+
+# The flag with which `compile` gives a tree.
+ONLY_TREE = 0x400
+
+
 def main():
-    import ast, atexit, errno, linecache, os, sys, traceback, types
+    # What is not built into the interpreter takes it longer to import than most programs run.
+    import _ast, atexit, errno, os, sys
 
     control = CONTROL
     streams = (sys.stdout, sys.stderr)
@@ -14,10 +20,18 @@ def main():
         pass
     sys.path.insert(0, "/work")
     sys.argv = ["program.py"]
-    program = types.ModuleType("__main__")
+    program = type(sys)("__main__")
     program.__builtins__ = __builtins__
     sys.modules["__main__"] = program
     count = 0
+    sources = {}
+
+    class Loader:
+        # Where a traceback that a program prints itself finds its lines; cells do without.
+        def get_source(self, name):
+            return sources.get("program.py")
+
+    program.__loader__ = Loader()
 
     def take(length):
         pieces = []
@@ -49,14 +63,33 @@ def main():
         os.close(fd)
         sys.stdin = open(0, encoding="utf-8", errors="backslashreplace", closefd=False)
 
+    def remember():
+        import linecache
+
+        for name, source in sources.items():
+            linecache.cache[name] = (len(source), None, source.splitlines(True), name)
+
     def compiled(source, name, prints):
-        linecache.cache[name] = (len(source), None, source.splitlines(True), name)
-        tree = ast.parse(source, name)
+        tree = compile(source, name, "exec", flags=ONLY_TREE)
         last = tree.body[-1] if prints and tree.body else None
-        if not isinstance(last, ast.Expr):
+        if not isinstance(last, _ast.Expr):
             return [compile(tree, name, "exec")]
-        rest = ast.Module(tree.body[:-1], tree.type_ignores)
-        return [compile(rest, name, "exec"), compile(ast.Interactive([last]), name, "single")]
+        rest = _ast.Module(tree.body[:-1], tree.type_ignores)
+        return [compile(rest, name, "exec"), compile(_ast.Interactive([last]), name, "single")]
+
+    def show(fault, trace):
+        import traceback
+
+        remember()
+        traceback.print_exception(type(fault), fault, trace)
+
+    def release(trace):
+        while trace:
+            try:
+                trace.tb_frame.clear()
+            except RuntimeError:
+                pass
+            trace = trace.tb_next
 
     def code_of(end):
         if end.code is None:
@@ -85,18 +118,21 @@ def main():
                 kind = "memory" if isinstance(fault, MemoryError) else "depth"
                 # What the program holds may be what the traceback needs.
                 fault.__traceback__ = fault.__context__ = None
-                traceback.clear_frames(trace)
+                release(trace)
             try:
-                traceback.print_exception(type(fault), fault, trace)
+                show(fault, trace)
             except BaseException:
-                pass
+                # What is left of memory or of open files is too little for that.
+                sys.__excepthook__(type(fault), fault, trace)
             return kind
 
     control.write(b"ready")
     while True:
         lives_on, source = receive()
         count += 1
-        result = run(source, f"cell {count}" if lives_on else "program.py", lives_on)
+        name = f"cell {count}" if lives_on else "program.py"
+        sources[name] = source
+        result = run(source, name, lives_on)
         try:
             if not lives_on:
                 atexit._run_exitfuncs()

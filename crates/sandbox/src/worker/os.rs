@@ -14,8 +14,10 @@ use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
-use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType, send, socketpair};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, kill_process, prlimit, waitid,
+};
 
 use super::guest::{exit, verdict_of_word};
 use super::{Arguments, bootstrap, lockdown};
@@ -62,7 +64,15 @@ pub(super) fn supervise(arguments: &[OsString]) -> Result<(), String> {
     let (Some(stdout), Some(stderr)) = (process.stdout.take(), process.stderr.take()) else {
         return Err("Python has no pipes".into());
     };
-    let mut supervisor = Supervisor { process, control: ours, stdout, stderr, widest: None };
+    let mut supervisor = Supervisor {
+        process,
+        control: ours,
+        stdout,
+        stderr,
+        to_send: Vec::new(),
+        sent: 0,
+        widest: None,
+    };
     supervisor.wait_ready()?;
     tell(&Reply::Ready)?;
     let mut stdin = io::stdin().lock();
@@ -109,6 +119,9 @@ struct Supervisor {
     control: OwnedFd,
     stdout: ChildStdout,
     stderr: ChildStderr,
+    /// A cell as it is handed over, and how much of it was.
+    to_send: Vec<u8>,
+    sent: usize,
     /// The bounds of the first cell, beyond which those of later ones cannot go.
     widest: Option<Limits>,
 }
@@ -153,6 +166,13 @@ impl Supervisor {
             Err(reason) => Verdict::Killed(reason),
         };
         let lives = cell.lives_on && !heard.word.is_empty() && verdict != Verdict::TooMuchWritten;
+        if lives {
+            // Nothing goes on between cells: neither a thread nor a program that forged its end.
+            self.signal(Signal::STOP);
+            // It has stopped when all of its threads have; the end of it is left to be found.
+            let ends = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+            let _ = waitid(WaitId::Pid(Pid::from_child(&self.process)), ends);
+        }
         let Heard { stdout, stderr, .. } = heard;
         (Reply::Done { verdict, stdout, stderr, lives }, lives)
     }
@@ -164,11 +184,27 @@ impl Supervisor {
             .map_err(|error| format!("its bounds cannot be set: {error}"))?;
         let (source, stdin) = (cell.source.as_bytes(), &cell.stdin);
         let head = format!("{} {} {}\n", u8::from(cell.lives_on), source.len(), stdin.len());
-        let control = self.control.try_clone().map_err(|error| error.to_string())?;
-        // A program that replaced the bootstrap may never read this; the host's deadline holds then.
-        std::fs::File::from(control)
-            .write_all(&[head.as_bytes(), source, stdin].concat())
-            .map_err(|error| format!("it takes no cell: {error}"))
+        self.to_send = [head.as_bytes(), source, stdin].concat();
+        self.sent = 0;
+        self.signal(Signal::CONT);
+        Ok(())
+    }
+
+    fn signal(&self, signal: Signal) {
+        // A process that is gone is found out by listening.
+        let _ = kill_process(Pid::from_child(&self.process), signal);
+    }
+
+    /// Hands over as much as Python takes; one that reads nothing holds nobody up.
+    fn send(&mut self) {
+        let flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+        while self.sent < self.to_send.len() {
+            match send(&self.control, &self.to_send[self.sent..], flags) {
+                Ok(count) => self.sent += count,
+                // Full, or closed, which is heard.
+                Err(_) => return,
+            }
+        }
     }
 
     /// Watches until the cell's end, or until a bound is reached.
@@ -189,6 +225,7 @@ impl Supervisor {
                     return Verdict::TooMuchWritten;
                 }
             }
+            self.send();
             if self.wait(LOOK.min(deadline - now)) {
                 // The host closed its side: nobody is left to be told.
                 std::process::exit(0);
@@ -207,8 +244,13 @@ impl Supervisor {
     /// Waits until there is something to hear; whether the host is gone.
     fn wait(&self, patience: Duration) -> bool {
         let stdin = io::stdin();
+        let of_control = if self.sent < self.to_send.len() {
+            PollFlags::IN | PollFlags::OUT
+        } else {
+            PollFlags::IN
+        };
         let mut all = [
-            PollFd::from_borrowed_fd(self.control.as_fd(), PollFlags::IN),
+            PollFd::from_borrowed_fd(self.control.as_fd(), of_control),
             PollFd::from_borrowed_fd(self.stdout.as_fd(), PollFlags::IN),
             PollFd::from_borrowed_fd(self.stderr.as_fd(), PollFlags::IN),
             PollFd::from_borrowed_fd(stdin.as_fd(), PollFlags::empty()),
@@ -270,12 +312,11 @@ fn hear(from: &impl AsFd, into: &mut Vec<u8>, most: usize) -> More {
     let Ok(own) = from.as_fd().try_clone_to_owned() else { return More::Closed };
     let mut buffer = vec![0; room];
     match std::fs::File::from(own).read(&mut buffer) {
-        Ok(0) => More::Closed,
-        Ok(count) => {
+        Ok(count) if count > 0 => {
             into.extend_from_slice(&buffer[..count]);
             More::Something
         }
-        Err(_) => More::Closed,
+        Ok(_) | Err(_) => More::Closed,
     }
 }
 

@@ -1,5 +1,7 @@
 //! The sandboxes that tests run programs in.
 
+#![allow(dead_code, reason = "each test's binary uses a part of it")]
+
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;

@@ -79,9 +79,9 @@ impl Folder {
         Self { place, name: None, may_write, list: Vec::new() }
     }
 
-    fn given(place: Place, name: &'static str, may_write: bool) -> Option<Descriptor> {
+    fn given(place: Place, name: &'static str, may_write: bool) -> Descriptor {
         let name = Some(name);
-        Some(Descriptor::Folder(Self { place, name, may_write, list: Vec::new() }))
+        Descriptor::Folder(Self { place, name, may_write, list: Vec::new() })
     }
 
     /// The folder of the machine; in an empty one there is nothing.
@@ -109,22 +109,22 @@ impl Descriptors {
             Some(Descriptor::Stdin),
             Some(Descriptor::Print { is_error: false }),
             Some(Descriptor::Print { is_error: true }),
-            Folder::given(Place::Empty, "/work", false),
-            Folder::given(Place::Control, "/.mynah", false),
+            Some(Folder::given(Place::Empty, "/work", false)),
+            Some(Folder::given(Place::Control, "/.mynah", false)),
         ])
     }
 
     /// Puts a folder of the machine where the empty one was.
     pub(crate) fn grant(&mut self, folder: &Path) -> std::io::Result<()> {
         let place = Place::Real(Arc::new(Dir::open_ambient_dir(folder, ambient_authority())?));
-        self.0[GRANTED] = Folder::given(place, "/work", true);
+        self.0[GRANTED] = Some(Folder::given(place, "/work", true));
         Ok(())
     }
 
     /// Adds a folder that can only be read.
     pub(crate) fn lend(&mut self, folder: &Path) -> std::io::Result<()> {
         let place = Place::Real(Arc::new(Dir::open_ambient_dir(folder, ambient_authority())?));
-        self.0.push(Folder::given(place, "/lib", false));
+        self.0.push(Some(Folder::given(place, "/lib", false)));
         Ok(())
     }
 
