@@ -11,16 +11,25 @@ use crate::process::{metadata, root, say};
 use crate::scan;
 
 /// Which crates of the workspace each of them may use. Tests may use more.
-const MAY_USE: [(&str, &[&str]); 11] = [
+const MAY_USE: [(&str, &[&str]); 14] = [
     ("mynah-kernels", &[]),
     ("mynah-model", &["mynah-kernels"]),
     ("mynah-engine", &["mynah-kernels", "mynah-model"]),
     ("mynah-hub", &[]),
     ("mynah-store", &[]),
     ("mynah-corpus", &["mynah-model"]),
-    ("mynah-lab", &["mynah-engine", "mynah-model", "mynah-kernels", "mynah-store"]),
     ("mynah-train", &["mynah-model", "mynah-kernels"]),
-    ("mynah-server", &["mynah-engine", "mynah-model", "mynah-kernels", "mynah-store"]),
+    ("mynah-sandbox", &[]),
+    ("mynah-respond", &["mynah-engine", "mynah-model"]),
+    ("mynah-agent", &["mynah-respond", "mynah-sandbox"]),
+    (
+        "mynah-lab",
+        &["mynah-engine", "mynah-model", "mynah-kernels", "mynah-store", "mynah-respond"],
+    ),
+    (
+        "mynah-server",
+        &["mynah-engine", "mynah-model", "mynah-kernels", "mynah-store", "mynah-agent"],
+    ),
     (
         "mynah",
         &[
@@ -28,11 +37,14 @@ const MAY_USE: [(&str, &[&str]); 11] = [
             "mynah-model",
             "mynah-engine",
             "mynah-hub",
+            "mynah-respond",
+            "mynah-agent",
             "mynah-lab",
             "mynah-store",
             "mynah-corpus",
             "mynah-train",
             "mynah-server",
+            "mynah-sandbox",
         ],
     ),
     ("xtask", &[]),

@@ -10,11 +10,12 @@ use serde_json::Value;
 use crate::process::{self, cargo, command, metadata, mynah, output, say};
 
 /// The models that tests read, and what they are called in the folder `MYNAH_TEST_MODELS`.
-const MODELS: [(&str, &str); 4] = [
+const MODELS: [(&str, &str); 5] = [
     ("smollm2-135m", "smollm2-135m-q4_1.gguf"),
     ("gemma3-270m", "gemma3-270m-q4_k_m.gguf"),
     ("qwen2.5-coder-0.5b", "qwen2.5-coder-0.5b-q4_k_m.gguf"),
     ("all-minilm-l6-v2", "all-minilm-l6-v2"),
+    ("cpython-wasi", "python-3.12.wasm"),
 ];
 
 /// The text that perplexity is measured on, and what it is called in that folder. A message to

@@ -34,6 +34,11 @@ impl Listening {
         Self(flag)
     }
 
+    /// The flag itself, for those who look at it on their own.
+    pub(crate) fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
+    }
+
     /// Whether Ctrl-C was pressed since the last call.
     pub(crate) fn was_pressed(&self) -> bool {
         self.0.swap(false, Ordering::Relaxed)

@@ -2,14 +2,17 @@
 //!
 //! What a command does lies in the crates below; here is how a person asks for it and sees it.
 
+mod answering;
 mod checkpoint;
 mod commands;
 mod environment;
 mod failure;
+mod interpreter;
 mod interrupt;
 mod key;
 mod limits;
 mod log;
+mod logged;
 mod machine;
 mod models;
 mod printer;
@@ -55,6 +58,10 @@ pub(crate) struct Global {
 }
 
 fn main() -> ExitCode {
+    #[cfg(feature = "code")]
+    if let Some(status) = interpreter::work_as_child() {
+        return status;
+    }
     let arguments = Arguments::parse();
     let mut terminal = Terminal::new(&arguments.global);
     interrupt::install();

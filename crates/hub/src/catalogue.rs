@@ -33,6 +33,9 @@ pub struct Entry {
     /// The name of terms that the person must accept.
     #[serde(default)]
     pub terms: Option<String>,
+    /// Whether it is no model, but something that a command fetches for its own use.
+    #[serde(default)]
+    pub data: bool,
     /// What the model consists of.
     #[serde(rename = "file")]
     pub files: Vec<FileEntry>,
@@ -274,7 +277,8 @@ mod tests {
     #[test]
     fn the_built_in_catalogue_holds_together() {
         let catalogue = Catalogue::load(None).unwrap();
-        let names: Vec<_> = catalogue.entries().iter().map(|e| e.name.as_str()).collect();
+        let names: Vec<_> =
+            catalogue.entries().iter().filter(|e| !e.data).map(|e| e.name.as_str()).collect();
         assert_eq!(
             names,
             ["smollm2-135m", "gemma3-270m", "qwen2.5-coder-0.5b", "all-minilm-l6-v2"]

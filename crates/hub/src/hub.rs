@@ -104,8 +104,10 @@ impl Hub {
         let partial = self.cache.partial(name);
         fs::create_dir_all(&partial).doing("make", &partial)?;
         let mut fetcher = Fetcher::new(&self.client, &self.config, observer, &partial);
+        let mut is_data = self.config.keep_data;
         let mut manifest = if let Reference::Name(name) = reference {
             let entry = self.catalogue.get(name).ok_or_else(|| self.unknown(name))?;
+            is_data |= entry.data;
             self.fetch_entry(entry, &mut fetcher, observer)?
         } else {
             let place = (partial.as_path(), observer);
@@ -117,9 +119,7 @@ impl Hub {
         remove_strays(&files, &manifest)?;
         manifest.main = main_file(&files, &manifest.files);
         let path = manifest.main.as_ref().map_or_else(|| files.clone(), |main| files.join(main));
-        if !self.config.keep_data
-            && let Err(reason) = open(&path)
-        {
+        if !is_data && let Err(reason) = open(&path) {
             fs::remove_dir_all(&partial).doing("remove", &partial)?;
             return Err(Error::NotAModel { name: name.into(), reason });
         }

@@ -17,10 +17,12 @@ pub mod folklore;
 pub mod judge;
 pub mod label;
 pub mod outcome;
+pub mod passing;
 pub mod present;
 pub mod report;
-pub mod respond;
 pub mod results;
 pub mod statistics;
 #[cfg(test)]
 pub(crate) mod testing;
+
+pub use mynah_respond as respond;

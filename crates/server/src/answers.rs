@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mynah_engine::{Finish, Token};
 
 use crate::ApiError;
+use crate::interpreting::{Interpreting, Ran};
 use crate::mailbox::{Answers, Growth, Update};
 use crate::models::Loaded;
 use crate::tools::{Call, Finder, Found, Tool};
@@ -27,6 +28,11 @@ pub(crate) enum Delta {
         /// Which of its calls, from 0.
         index: usize,
         call: Call,
+    },
+    /// It had a program run, which the client need not do.
+    Ran {
+        /// The program and what it brought.
+        ran: Ran,
     },
     /// It is whole.
     End {
@@ -60,6 +66,27 @@ pub(crate) struct Usage {
     pub(crate) completion: usize,
 }
 
+impl Usage {
+    /// Both together.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            prompt: self.prompt + other.prompt,
+            cached: self.cached + other.cached,
+            completion: self.completion + other.completion,
+        }
+    }
+}
+
+impl Whole {
+    /// Takes a program that was run; what is said after it stands in a paragraph of its own.
+    fn take(&mut self, ran: Ran) {
+        if !self.text.is_empty() && !self.text.ends_with('\n') {
+            self.text.push_str("\n\n");
+        }
+        self.ran.push(ran);
+    }
+}
+
 /// The answers to a request while they come.
 pub(crate) struct Generation {
     /// The model; it stays loaded as long as this lives.
@@ -73,6 +100,8 @@ pub(crate) struct Generation {
     cached: Vec<usize>,
     n_completion: usize,
     n_left: usize,
+    /// If the model may have programs run, what that takes.
+    interpreting: Option<Box<Interpreting>>,
 }
 
 /// One of the answers.
@@ -87,6 +116,8 @@ pub(crate) struct Whole {
     pub(crate) text: String,
     pub(crate) tokens: Vec<Token>,
     pub(crate) calls: Vec<Call>,
+    /// Programs that were run for it.
+    pub(crate) ran: Vec<Ran>,
     pub(crate) end: Option<End>,
 }
 
@@ -112,7 +143,20 @@ impl Generation {
             samples: std::iter::repeat_with(sample).take(n_samples).collect(),
             n_completion: 0,
             n_left: n_samples,
+            interpreting: None,
         }
+    }
+
+    /// The same, but programs that the model asks for are run, and it goes on after them. `deltas`:
+    /// what has come already.
+    pub(crate) fn interpret(
+        mut self,
+        mut interpreting: Interpreting,
+        deltas: Vec<Delta>,
+    ) -> (Self, Vec<Delta>) {
+        let deltas = interpreting.take(deltas);
+        self.interpreting = Some(Box::new(interpreting));
+        (self, deltas)
     }
 
     /// Waits until the engine has begun with it.
@@ -132,6 +176,39 @@ impl Generation {
     /// # Errors
     /// If it cannot go on.
     pub(crate) async fn next(&mut self) -> Result<Vec<Delta>, ApiError> {
+        // Whoever stops waiting drops it, and with it what runs.
+        let Some(mut interpreting) = self.interpreting.take() else {
+            return self.next_written().await;
+        };
+        let next = self.next_or_run(&mut interpreting).await;
+        self.interpreting = Some(interpreting);
+        next
+    }
+
+    /// Waits for what is new: what the model writes, or what its programs bring.
+    async fn next_or_run(&mut self, to: &mut Interpreting) -> Result<Vec<Delta>, ApiError> {
+        loop {
+            let new = if self.n_left > 0 {
+                self.next_written().await?
+            } else if let Some(ran) = to.run().await? {
+                return Ok(vec![ran]);
+            } else if let Some(end) = to.last() {
+                return Ok(vec![end]);
+            } else if let Some((next, new)) = to.go_on(self.usage().and(to.spent())).await? {
+                *self = next;
+                new
+            } else {
+                return Ok(Vec::new());
+            };
+            let passed = to.take(new);
+            if !passed.is_empty() {
+                return Ok(passed);
+            }
+        }
+    }
+
+    /// Waits for what the model writes; nothing if everything is whole.
+    async fn next_written(&mut self) -> Result<Vec<Delta>, ApiError> {
         while self.n_left > 0 {
             let updates = self.answers.take().await;
             if updates.is_empty() {
@@ -160,6 +237,8 @@ impl Generation {
                         wholes[sample].tokens.extend(tokens);
                     }
                     Delta::Call { sample, call, .. } => wholes[sample].calls.push(call),
+                    // Only one answer may have programs run.
+                    Delta::Ran { ran } => wholes[0].take(ran),
                     Delta::End { sample, end } => wholes[sample].end = Some(end),
                 }
             }
@@ -172,11 +251,12 @@ impl Generation {
 
     /// How many tokens there were so far.
     pub(crate) fn usage(&self) -> Usage {
-        Usage {
+        let own = Usage {
             prompt: self.prompts.iter().sum(),
             cached: self.cached.iter().sum(),
             completion: self.n_completion,
-        }
+        };
+        self.interpreting.as_ref().map_or(own, |interpreting| own.and(interpreting.spent()))
     }
 
     /// Nothing more comes, and something should.

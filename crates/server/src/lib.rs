@@ -8,13 +8,18 @@
 //! model, loaded if need be), [`prepare`] (tokens and constraints), [`queue`] and [`worker`]
 //! (the engine), [`answers`] (text, tool calls), and back through [`routes`].
 //!
+//! A model may have programs run ([`code`]) and go on after them ([`interpreting`]), if the binary
+//! brought an interpreter.
+//!
 //! It does not say what is installed or fetch anything: a [`Library`] does, which the binary
 //! brings. It prints nothing and does not read the environment.
 
 mod answers;
+mod code;
 mod embed;
 mod error;
 mod guard;
+mod interpreting;
 mod library;
 mod limits;
 mod listen;
@@ -35,6 +40,7 @@ mod tools;
 pub mod wire;
 mod worker;
 
+pub use code::Code;
 pub use error::ApiError;
 pub use library::{Installed, Known, Library, LibraryError, Opened, Progress};
 pub use limits::Limits;

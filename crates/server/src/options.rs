@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use mynah_kernels::CacheFormat;
 
-use crate::Limits;
+use crate::{Code, Limits};
 
 /// How a server is set up.
 #[derive(Clone, Debug)]
@@ -25,6 +25,8 @@ pub struct Options {
     pub records: bool,
     /// What a request may ask for.
     pub limits: Limits,
+    /// How programs are run, if models may have them run.
+    pub code: Option<Code>,
 }
 
 /// Who may ask.

@@ -11,6 +11,7 @@ use mynah_store::{Message, Role, Turn};
 use serde_json::{Map, Value};
 
 use crate::answers::{Delta, Generation};
+use crate::interpreting::Interpreting;
 use crate::mailbox::mailbox;
 use crate::models::{Loaded, Writer};
 use crate::prompts::kept_text;
@@ -25,6 +26,23 @@ impl AppState {
     /// # Errors
     /// If it will not be answered.
     pub(crate) async fn begin(
+        &self,
+        mut ask: Ask,
+        who: &str,
+    ) -> Result<(Generation, Vec<Delta>), ApiError> {
+        if ask.code.is_none() {
+            return self.begin_once(ask, who).await;
+        }
+        let interpreting = Interpreting::new(self, &mut ask, who)?;
+        let (generation, deltas) = self.begin_once(ask, who).await?;
+        Ok(generation.interpret(interpreting, deltas))
+    }
+
+    /// The same, for one answer of those between programs.
+    ///
+    /// # Errors
+    /// If it will not be answered.
+    pub(crate) async fn begin_once(
         &self,
         ask: Ask,
         who: &str,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::guard::Key;
 use crate::metrics::Metrics;
@@ -21,6 +21,8 @@ struct Shared {
     key: Option<Key>,
     models: Models,
     metrics: Arc<Metrics>,
+    /// Whose programs run.
+    code_turns: Arc<Semaphore>,
     /// Whether the server was asked to end.
     ending: watch::Sender<bool>,
 }
@@ -34,7 +36,10 @@ impl AppState {
         let key = options.access.key.as_deref().map(Key::new);
         let models = Models::new(library, Arc::clone(&options), recorder);
         let metrics = Arc::new(Metrics::default());
-        let shared = Shared { options, key, models, metrics, ending: watch::Sender::new(false) };
+        let at_once = options.code.as_ref().map_or(0, |code| code.at_once.max(1));
+        let code_turns = Arc::new(Semaphore::new(at_once));
+        let ending = watch::Sender::new(false);
+        let shared = Shared { options, key, models, metrics, code_turns, ending };
         Self { shared: Arc::new(shared) }
     }
 
@@ -51,6 +56,11 @@ impl AppState {
     /// What was counted.
     pub(crate) fn metrics(&self) -> &Arc<Metrics> {
         &self.shared.metrics
+    }
+
+    /// Bounds how many programs run at once.
+    pub(crate) fn code_turns(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.shared.code_turns)
     }
 
     /// The key that requests must show.

@@ -44,7 +44,8 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
         }
     }
     if args.all {
-        let missing = |entry: &&Entry| lines.iter().all(|line| line.name != entry.name);
+        let is_there = |entry: &Entry| lines.iter().any(|line| line.name == entry.name);
+        let missing = |entry: &&Entry| !entry.data && !is_there(entry);
         let more: Vec<Line> =
             hub.catalogue().entries().iter().filter(missing).map(of_entry).collect();
         lines.extend(more);

@@ -4,6 +4,7 @@
 
 mod bench;
 mod chat;
+mod code;
 mod completions;
 mod convert;
 mod corpus;
@@ -48,6 +49,7 @@ macro_rules! commands {
 commands! {
     Run => run,
     Chat => chat,
+    Code => code,
     Embed => embed,
     Train => train,
     Serve => serve,

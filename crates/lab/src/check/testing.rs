@@ -34,7 +34,7 @@ pub(super) fn look(
     text: &str,
     tools: &mut dyn Tools,
 ) -> Result<Outcome, String> {
-    let prompt = Prompt { system: None, user: "Say it.".to_owned() };
+    let prompt = Prompt::new("Say it.");
     let (input, answer) = (object(input), answer(text));
     check.check(&Answered { prompt: &prompt, input: &input, answer: &answer }, tools)
 }

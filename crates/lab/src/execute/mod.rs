@@ -1,5 +1,6 @@
 //! Draws the samples of an experiment, keeps each at once, looks while they come, and stops.
 
+mod cost;
 mod floor;
 mod journal;
 mod pilot;
@@ -15,6 +16,7 @@ use crate::judge::judge;
 use crate::respond::{Answer, Identity, Prompt, RespondError, Responder};
 use crate::results::{Ended, Findings, ModelResults};
 
+pub use cost::estimate;
 pub use journal::{Kept, Unkept};
 pub use pilot::{Outlook, outlook, pilot_of};
 

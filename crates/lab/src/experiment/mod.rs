@@ -218,6 +218,7 @@ impl Experiment {
         Prompt {
             system: wording.system.as_ref().map(|template| template.render(value)),
             user: wording.prompt.render(value),
+            ..Prompt::default()
         }
     }
 

@@ -17,6 +17,7 @@ pub mod minimise;
 pub mod mixed;
 pub mod multiplicity;
 pub mod paired_binary;
+pub mod pass_at_k;
 pub mod proportion;
 pub mod random;
 pub mod shrink;

@@ -101,6 +101,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         database: database.clone(),
         records: true,
         limits: Limits::default(),
+        code: None,
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(serve(AppState::new(Arc::new(Shelf), options), database))

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::{Begun, Sent, begin, finish_reason, logprob, token_text, usage};
 use crate::answers::{Delta, End, Whole};
+use crate::interpreting::Ran;
 use crate::stream::{Events, events};
 use crate::tools::Call;
 use crate::wire::{Ask, Kind};
@@ -43,6 +44,9 @@ fn choice(begun: &Begun, index: usize, whole: Whole) -> Value {
     if !whole.calls.is_empty() {
         message["tool_calls"] = whole.calls.iter().map(call).collect();
     }
+    if !whole.ran.is_empty() {
+        message["code_interpreter_calls"] = whole.ran.iter().map(code_call).collect();
+    }
     let end = whole.end.unwrap_or(End::Stop);
     json!({
         "index": index,
@@ -57,6 +61,16 @@ fn call(call: &Call) -> Value {
         "id": random::name("call_"),
         "type": "function",
         "function": {"name": call.name, "arguments": call.arguments},
+    })
+}
+
+/// A program that was run. The API has no place for it; this is one that clients pass over.
+fn code_call(ran: &Ran) -> Value {
+    json!({
+        "id": ran.id,
+        "type": "code_interpreter",
+        "code": ran.source,
+        "outputs": ran.outcome.outputs(),
     })
 }
 
@@ -108,6 +122,10 @@ async fn stream(begun: Begun, mut events: Events) {
                     let mut found = call(&found);
                     found["index"] = index.into();
                     choice(sample, json!({"tool_calls": [found]}), Value::Null, Value::Null)
+                }
+                Delta::Ran { ran } => {
+                    let delta = json!({"code_interpreter_calls": [code_call(&ran)]});
+                    choice(0, delta, Value::Null, Value::Null)
                 }
                 Delta::End { sample, end } => {
                     choice(sample, json!({}), Value::Null, finish_reason(&end).into())

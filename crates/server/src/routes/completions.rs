@@ -104,7 +104,7 @@ async fn stream(begun: Begun, mut events: Events) {
                     choice(sample, "", Value::Null, finish_reason(&end).into())
                 }
                 // No tools are offered here.
-                Delta::Call { .. } => continue,
+                Delta::Call { .. } | Delta::Ran { .. } => continue,
             };
             events.data(&chunk(choices));
         }

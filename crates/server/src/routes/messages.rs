@@ -152,6 +152,8 @@ async fn stream(begun: Begun, events: Events) {
             match delta {
                 Delta::Text { text, .. } => blocks.text(&text),
                 Delta::Call { call, .. } => blocks.call(&call),
+                // Anthropic's API has no such tool here, so nothing asks for it.
+                Delta::Ran { .. } => {}
                 Delta::End { end: why, .. } => end = why,
             }
         }

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::{Begun, Sent, begin};
 use crate::answers::{Delta, End, Usage};
+use crate::interpreting::Ran;
 use crate::stream::{Events, events};
 use crate::tools::Call;
 use crate::wire::{Ask, Form, Kind};
@@ -22,10 +23,11 @@ pub(super) async fn answer(
     let deltas = std::mem::take(&mut begun.deltas);
     let mut wholes = begun.generation.all(deltas).await?;
     let whole = wholes.pop().unwrap_or_default();
+    let ran = whole.ran.iter().map(code_call);
     let text = (!whole.text.is_empty() || whole.calls.is_empty())
         .then(|| message(&random::name("msg_"), &whole.text, "completed"));
     let calls = whole.calls.iter().map(call);
-    let output: Vec<Value> = text.into_iter().chain(calls).collect();
+    let output: Vec<Value> = ran.chain(text).chain(calls).collect();
     let end = whole.end.unwrap_or(End::Stop);
     let mut body = Envelope::new(&begun).write(&output, Some(&end));
     body["usage"] = usage(begun.generation.usage());
@@ -58,6 +60,12 @@ fn call(call: &Call) -> Value {
         "name": call.name, "arguments": call.arguments, "status": "completed"})
 }
 
+/// A program that was run as an item of the output.
+fn code_call(ran: &Ran) -> Value {
+    json!({"type": "code_interpreter_call", "id": ran.id, "code": ran.source,
+        "container_id": "response", "status": "completed", "outputs": ran.outcome.outputs()})
+}
+
 /// What a response says of itself, whatever its output.
 struct Envelope {
     id: String,
@@ -78,6 +86,7 @@ impl Envelope {
             json!({"type": "function", "name": tool.name, "description": tool.description,
                 "parameters": tool.parameters, "strict": false})
         });
+        let code = self.ask.code.as_ref().map(|_| json!({"type": "code_interpreter"}));
         let format = match &self.ask.form {
             Form::Text | Form::Regex(_) | Form::Grammar(_) => json!({"type": "text"}),
             Form::Object => json!({"type": "json_object"}),
@@ -107,7 +116,7 @@ impl Envelope {
             "top_p": null,
             "text": {"format": format},
             "tool_choice": "auto",
-            "tools": tools.collect::<Vec<_>>(),
+            "tools": tools.chain(code).collect::<Vec<_>>(),
             "usage": null,
             "metadata": {},
         })
@@ -190,6 +199,32 @@ impl Items {
     }
 }
 
+impl Items {
+    /// A program that was run, with the events that tell of it.
+    fn ran(&mut self, ran: &Ran) {
+        self.end_text();
+        let index = self.output.len();
+        let item = code_call(ran);
+        let mut begun = item.clone();
+        begun["status"] = "in_progress".into();
+        begun["code"] = "".into();
+        begun["outputs"] = json!([]);
+        self.event("response.output_item.added", json!({"output_index": index, "item": begun}));
+        let place = json!({"item_id": ran.id, "output_index": index});
+        self.event("response.code_interpreter_call.in_progress", place.clone());
+        let mut code = place.clone();
+        code["delta"] = ran.source.as_str().into();
+        self.event("response.code_interpreter_call_code.delta", code);
+        let mut code = place.clone();
+        code["code"] = ran.source.as_str().into();
+        self.event("response.code_interpreter_call_code.done", code);
+        self.event("response.code_interpreter_call.interpreting", place.clone());
+        self.event("response.code_interpreter_call.completed", place);
+        self.event("response.output_item.done", json!({"output_index": index, "item": item}));
+        self.output.push(item);
+    }
+}
+
 /// Sends the answer as it grows.
 async fn stream(begun: Begun, events: Events) {
     let envelope = Envelope::new(&begun);
@@ -204,6 +239,7 @@ async fn stream(begun: Begun, events: Events) {
             match delta {
                 Delta::Text { text, .. } => items.text(&text),
                 Delta::Call { call, .. } => items.call(&call),
+                Delta::Ran { ran } => items.ran(&ran),
                 Delta::End { end: why, .. } => end = why,
             }
         }

@@ -5,6 +5,7 @@ use mynah_model::template::Message;
 use serde_json::{Map, Value};
 
 use super::fields::{Fields, mistyped};
+use crate::code;
 use crate::tools::{Choice, Tool};
 use crate::{ApiError, Limits};
 
@@ -17,6 +18,8 @@ pub(crate) struct Ask {
     pub(crate) input: Input,
     /// The tools that it may ask to be called.
     pub(crate) tools: Vec<Tool>,
+    /// The field that offers it the server's own `code_interpreter`, if one does.
+    pub(crate) code: Option<String>,
     /// Whether it has to.
     pub(crate) choice: Choice,
     /// What the answer must look like.
@@ -178,18 +181,31 @@ pub(super) fn read_tool(fields: &Fields<'_>, parameters: &str) -> Result<Tool, A
     Ok(Tool { name: name.to_owned(), description, parameters })
 }
 
+/// Takes the server's own tool, if that is what is offered. Where it runs (`container`) is not the
+/// client's to say. Whether it was.
+pub(super) fn take_code(ask: &mut Ask, tool: &Fields<'_>) -> Result<bool, ApiError> {
+    if tool.text("type")? != Some(code::NAME) {
+        return Ok(false);
+    }
+    ask.code = Some(tool.name("type"));
+    Ok(true)
+}
+
 /// Refuses a choice that the tools do not offer.
 pub(super) fn check_choice(fields: &Fields<'_>, ask: &Ask) -> Result<(), ApiError> {
+    let is_own = |name: &str| ask.code.is_some() && name == code::NAME;
     if let Choice::Named(name) = &ask.choice
+        && !is_own(name)
         && ask.tools.iter().all(|tool| tool.name != *name)
     {
         return Err(fields.unknown("tool_choice", name, "the name of one of the tools"));
     }
     let demands = matches!(ask.choice, Choice::Required | Choice::Named(_));
-    if demands && ask.tools.is_empty() {
+    let offers = !ask.tools.is_empty() || ask.code.is_some();
+    if demands && !offers {
         return Err(fields.unsupported("tool_choice", "there are no tools to be called"));
     }
-    let calls = !ask.tools.is_empty() && ask.choice != Choice::None;
+    let calls = offers && ask.choice != Choice::None;
     if calls && ask.form != Form::Text {
         let why = "an answer cannot be held to a form and be a call of a tool; leave one of them \
                    out, or say tool_choice \"none\"";

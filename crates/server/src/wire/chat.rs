@@ -4,9 +4,10 @@ use mynah_model::template::{Content, FunctionCall, Message, ToolCall};
 use serde_json::Value;
 
 use super::ask::{
-    Ask, Form, Input, check_choice, check_samples, read_schema, read_stop, read_tool,
+    Ask, Form, Input, check_choice, check_samples, read_schema, read_stop, read_tool, take_code,
 };
 use super::fields::{Fields, mistyped};
+use crate::code;
 use crate::tools::Choice;
 use crate::{ApiError, Limits};
 
@@ -43,9 +44,12 @@ pub(super) fn read(fields: &Fields<'_>, limits: &Limits) -> Result<Ask, ApiError
     };
     for (i, tool) in fields.list("tools", limits.tools)?.unwrap_or_default().iter().enumerate() {
         let tool = Fields::of(tool, &format!("{}[{i}]", fields.name("tools")))?;
+        if take_code(&mut ask, &tool)? {
+            continue;
+        }
         let kind = tool.text("type")?.unwrap_or("function");
         if kind != "function" {
-            return Err(tool.unknown("type", kind, "\"function\""));
+            return Err(tool.unknown("type", kind, "function or code_interpreter"));
         }
         let function = tool.object("function")?.ok_or_else(|| tool.missing("function"))?;
         ask.tools.push(read_tool(&function, "parameters")?);
@@ -93,6 +97,9 @@ fn read_choice(fields: &Fields<'_>) -> Result<Choice, ApiError> {
         },
         Some(value) => {
             let choice = Fields::of(value, &fields.name("tool_choice"))?;
+            if choice.text("type")? == Some(code::NAME) {
+                return Ok(Choice::Named(code::NAME.to_owned()));
+            }
             let function = choice.object("function")?.unwrap_or(choice);
             let name = function.text("name")?.ok_or_else(|| function.missing("name"))?;
             Ok(Choice::Named(name.to_owned()))

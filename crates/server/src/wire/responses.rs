@@ -3,9 +3,10 @@
 use mynah_model::template::{Content, FunctionCall, Message, ToolCall};
 use serde_json::Value;
 
-use super::ask::{Ask, Form, Input, check_choice, read_schema, read_tool};
+use super::ask::{Ask, Form, Input, check_choice, read_schema, read_tool, take_code};
 use super::chat::read_content;
 use super::fields::{Fields, mistyped};
+use crate::code::{self, Outcome};
 use crate::tools::Choice;
 use crate::{ApiError, Limits};
 
@@ -44,8 +45,12 @@ pub(super) fn read(fields: &Fields<'_>, limits: &Limits) -> Result<Ask, ApiError
     for (i, tool) in fields.list("tools", limits.tools)?.unwrap_or_default().iter().enumerate() {
         let tool = Fields::of(tool, &format!("{}[{i}]", fields.name("tools")))?;
         let kind = tool.text("type")?.ok_or_else(|| tool.missing("type"))?;
+        if take_code(&mut ask, &tool)? {
+            continue;
+        }
         if kind != "function" {
-            return Err(tool.unsupported("type", "this server has no tools of its own"));
+            let why = "this server has no tool of its own but code_interpreter";
+            return Err(tool.unsupported("type", why));
         }
         ask.tools.push(read_tool(&tool, "parameters")?);
     }
@@ -95,6 +100,10 @@ fn read_item(item: &Fields<'_>, messages: &mut Vec<Message>) -> Result<(), ApiEr
             tool_call_id: Some(text("call_id")?),
             ..Message::default()
         }),
+        "code_interpreter_call" => {
+            let (id, code) = (text("id")?, text("code")?);
+            messages.extend(code_call(&id, &code, item)?);
+        }
         // What a model thought is not given back to it.
         "reasoning" => {}
         other => {
@@ -103,6 +112,17 @@ fn read_item(item: &Fields<'_>, messages: &mut Vec<Message>) -> Result<(), ApiEr
         }
     }
     Ok(())
+}
+
+/// A program that the server ran earlier, as the model saw it.
+fn code_call(id: &str, source: &str, item: &Fields<'_>) -> Result<[Message; 2], ApiError> {
+    let outputs = item.list("outputs", 1024)?.unwrap_or_default();
+    let logs = outputs.iter().filter_map(|output| output.get("logs")?.as_str());
+    let images = outputs.iter().filter(|output| output["type"] == "image");
+    let urls = images.filter_map(|output| Some(output.get("url")?.as_str()?.to_owned()));
+    let (logs, images) = (logs.collect::<Vec<_>>().join("\n"), urls.collect());
+    let outcome = Outcome { logs, images, is_done: true };
+    Ok(code::messages(id, source, &outcome))
 }
 
 /// Reads `text.format`.
@@ -129,6 +149,9 @@ fn read_choice(fields: &Fields<'_>) -> Result<Choice, ApiError> {
         },
         Some(value) => {
             let choice = Fields::of(value, &fields.name("tool_choice"))?;
+            if choice.text("type")? == Some(code::NAME) {
+                return Ok(Choice::Named(code::NAME.to_owned()));
+            }
             let name = choice.text("name")?.ok_or_else(|| choice.missing("name"))?;
             Ok(Choice::Named(name.to_owned()))
         }

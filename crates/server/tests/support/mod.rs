@@ -222,6 +222,7 @@ pub(crate) fn options() -> Options {
         database: "unused".into(),
         records: false,
         limits: Limits { wait: Duration::from_mins(10), ..Limits::default() },
+        code: None,
     }
 }
 

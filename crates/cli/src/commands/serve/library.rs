@@ -82,13 +82,14 @@ impl Library for Shelf {
 
     fn known(&self) -> Vec<Known> {
         let Ok(hub) = self.hub() else { return Vec::new() };
-        let known = hub.catalogue().entries().iter().map(|entry| Known {
-            name: entry.name.clone(),
-            bytes: entry.bytes(),
-            licence: entry.licence.clone(),
-            description: entry.description.clone(),
-            needs_consent: entry.terms.is_some(),
-        });
+        let known =
+            hub.catalogue().entries().iter().filter(|entry| !entry.data).map(|entry| Known {
+                name: entry.name.clone(),
+                bytes: entry.bytes(),
+                licence: entry.licence.clone(),
+                description: entry.description.clone(),
+                needs_consent: entry.terms.is_some(),
+            });
         known.collect()
     }
 

@@ -8,10 +8,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mynah_server::{Access, AppState, Limits, Options, Server};
+use anyhow::Context as _;
+use mynah_server::{Access, AppState, Code, Limits, Options, Server};
+use tempfile::TempDir;
 
 use crate::environment;
 use crate::failure::{Hint as _, Misuse};
+use crate::interpreter::{self, SandboxArgs};
 use crate::interrupt::Listening;
 use crate::key;
 use crate::log::LogArgs;
@@ -25,6 +28,9 @@ use library::Shelf;
 /// Memory that models may take if the system does not say how much there is.
 const MEMORY_BYTES: u64 = 4 << 30;
 
+/// How many bytes of images a program may return.
+const IMAGE_BYTES: u64 = 8 << 20;
+
 /// Serve models to other programs, in the shapes of OpenAI's and Anthropic's APIs
 ///
 /// Any program that can be told the address of an OpenAI-compatible server can use it: at the
@@ -36,6 +42,7 @@ Examples:
   mynah serve
   mynah serve -m qwen2.5-coder-0.5b --port 8000
   MYNAH_API_KEY=… mynah serve --host 0.0.0.0
+  mynah serve -m qwen2.5-coder-0.5b --code-interpreter
   curl http://127.0.0.1:8080/v1/chat/completions \\
     -d '{\"messages\": [{\"role\": \"user\", \"content\": \"Why is the sky blue?\"}]}'")]
 pub(crate) struct Args {
@@ -87,6 +94,20 @@ pub(crate) struct Args {
     /// How many threads compute [default: all there are]
     #[arg(long, value_name = "N", value_parser = at_least_one, help_heading = "Resources")]
     threads: Option<usize>,
+    /// Let models have Python programs run, in a sandbox: requests offer them the tool
+    /// `code_interpreter`
+    #[arg(long, help_heading = "Code")]
+    code_interpreter: bool,
+    /// How many programs run at once; further ones wait
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = at_least_one)]
+    #[arg(help_heading = "Code", requires = "code_interpreter")]
+    code_at_once: usize,
+    /// How many programs a request may have run
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = at_least_one)]
+    #[arg(help_heading = "Code", requires = "code_interpreter")]
+    code_calls: usize,
+    #[command(flatten)]
+    sandbox: SandboxArgs,
     #[command(flatten)]
     log: LogArgs,
 }
@@ -98,8 +119,15 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
     let memory_bytes = args
         .memory
         .unwrap_or_else(|| machine::available_memory().map_or(MEMORY_BYTES, |bytes| bytes / 5 * 4));
+    // The folder of programs lives as long as the server.
+    let (code, _scratch) = if args.code_interpreter {
+        code(args, terminal).map(|(code, scratch)| (Some(code), Some(scratch)))?
+    } else {
+        (None, None)
+    };
     let options = Options {
         access,
+        code,
         model,
         memory_bytes,
         cache_positions: args.cache_tokens,
@@ -135,6 +163,26 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
     let listening = Listening::begin();
     server.run(|| listening.was_pressed())?;
     Ok(())
+}
+
+/// What runs programs, and the folder that theirs are made in.
+fn code(args: &Args, terminal: &Terminal) -> anyhow::Result<(Code, TempDir)> {
+    let scratch = tempfile::Builder::new().prefix("mynah-serve-").tempdir();
+    let scratch = scratch.context("cannot make a folder for programs")?;
+    let interpreter = interpreter::open(&args.sandbox, args.code_at_once, terminal)?;
+    let code = Code {
+        interpreter: Arc::from(interpreter),
+        scratch: scratch.path().to_owned(),
+        at_once: args.code_at_once,
+        calls: args.code_calls,
+        image_bytes: IMAGE_BYTES,
+    };
+    let seconds = args.sandbox.run_seconds.as_secs_f64();
+    terminal.note(&format!(
+        "models may have programs run: {seconds} s and {} MiB each, {} at once, {} for each request",
+        args.sandbox.run_memory, args.code_at_once, args.code_calls
+    ));
+    Ok((code, scratch))
 }
 
 /// Who may ask.

@@ -108,6 +108,10 @@ fn preset(name: &str) -> Result<Preset, String> {
 }
 
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
+    if args.tui && !terminal.shows_progress() {
+        let error = Misuse("--tui needs a terminal on standard error".to_owned());
+        return Err(error).hint("without it a run is shown line by line");
+    }
     let n_threads = args.threads.unwrap_or_else(machine::n_threads);
     let folder = match &args.resume {
         Some(folder) => Folder::open(folder)?,
@@ -116,10 +120,6 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
     let (mut about, config) = (folder.about()?, folder.config()?);
     if args.price_per_hour.is_some() {
         about.price_per_hour = args.price_per_hour;
-    }
-    if args.tui && !terminal.shows_progress() {
-        let error = Misuse("--tui needs a terminal on standard error".to_owned());
-        return Err(error).hint("without it a run is shown line by line");
     }
     let on_screen = args.tui;
     let peak = limits::f32_flops(n_threads, Isa::detect());

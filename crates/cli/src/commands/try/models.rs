@@ -1,19 +1,15 @@
 //! Who answers: models of this machine, or an endpoint.
 
 use mynah_lab::design::schedule;
+use mynah_lab::execute::estimate;
 use mynah_lab::experiment::Experiment;
-use mynah_lab::respond::endpoint::{Endpoint, Patience, Price, Secret, Settings, estimate};
-use mynah_lab::respond::{Identity, Local, Prompt, Responder};
+use mynah_lab::respond::endpoint::{Endpoint, Price, Secret};
+use mynah_lab::respond::{Prompt, Responder};
 
 use super::args::Args;
-use crate::environment;
-use crate::failure::{Hint as _, Misuse};
-use crate::key;
-use crate::session::{CacheFormatArg, Message, ModelArgs, SamplingArgs, Session};
+use crate::answering::{self, WIDTH};
+use crate::session::{CacheFormatArg, ModelArgs, SamplingArgs, Session};
 use crate::terminal::Terminal;
-
-/// How many answers the engine computes at once: from here on it gets little faster.
-const WIDTH: usize = 32;
 
 /// The models that answer, by name.
 pub(super) struct Models<'a> {
@@ -32,10 +28,9 @@ impl<'a> Models<'a> {
         if names.is_empty() {
             names.push(None);
         }
-        let key = match (&args.endpoint, &args.key_file) {
-            (None, _) => None,
-            (Some(_), Some(file)) => Some(Secret::new(&key::read(file)?)),
-            (Some(_), None) => environment::api_key().map(|key| Secret::new(&key)),
+        let key = match &args.endpoint {
+            None => None,
+            Some(_) => answering::endpoint_key(args.key_file.as_deref())?,
         };
         Ok(Self { args, names, key })
     }
@@ -72,38 +67,18 @@ impl<'a> Models<'a> {
         }
         let args = model_args(name, self.args.threads);
         let (session, pool) = Session::open(&args, terminal)?;
-        let tokenize = |prompt: &Prompt| {
-            let messages = [Message::user(prompt.user.as_str())];
-            let tokens = session.prompts.conversation(prompt.system.as_deref(), &messages);
-            tokens.map_err(|error| format!("{error:#}"))
-        };
-        let longest = tokenize(&size.longest).map_err(anyhow::Error::msg)?.len();
+        let longest = answering::tokens(&session, &size.longest)?.len();
         let n_positions = 2 * WIDTH * (longest + size.max_tokens);
         let mut engine = session.engine(pool, n_positions);
         let recommended = SamplingArgs::default().params(&session.facts, &session.tokenizer)?;
-        let identity = &session.identity;
-        let fingerprint = identity.sha256.clone();
-        let identity = Identity {
-            name: identity.name.clone(),
-            // A file that nobody fetched is not read for its checksum: where it lies names it.
-            fingerprint: fingerprint.unwrap_or_else(|| identity.path.display().to_string()),
-        };
-        work(&mut Local::new(&mut engine, identity, recommended, WIDTH, Box::new(tokenize)))
+        work(&mut answering::local(&session, &mut engine, recommended, WIDTH))
     }
 
     fn endpoint(&self, url: &str, model: &str) -> anyhow::Result<Endpoint> {
-        let settings = Settings {
-            url: url.to_owned(),
-            model: model.to_owned(),
-            key: self.key.clone(),
-            concurrency: self.args.concurrency,
-            per_minute: self.args.per_minute,
-            price: self.args.price.map(|(input, output)| Price { input, output }),
-            patience: Patience::default(),
-        };
-        Endpoint::new(settings)
-            .map_err(|error| Misuse(error.to_string()))
-            .hint("an endpoint is named like https://host/v1; plain http only on this machine")
+        let args = self.args;
+        let price = args.price.map(|(input, output)| Price { input, output });
+        let key = self.key.clone();
+        answering::endpoint(url, model, key, args.concurrency, args.per_minute, price)
     }
 }
 
@@ -141,7 +116,7 @@ impl Size {
         let length =
             |prompt: &Prompt| prompt.user.len() + prompt.system.as_ref().map_or(0, String::len);
         let longest = prompts.into_iter().max_by_key(length);
-        let longest = longest.unwrap_or(Prompt { system: None, user: String::new() });
+        let longest = longest.unwrap_or(Prompt::default());
         Self { longest, max_tokens }
     }
 }

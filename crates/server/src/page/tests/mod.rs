@@ -68,6 +68,7 @@ impl Served {
             database: folder.path().join("mynah.db"),
             records: true,
             limits: Limits::default(),
+            code: None,
         };
         change(&mut options);
         let state = AppState::new(Arc::new(models::Shelf::default()), options);

@@ -7,7 +7,7 @@ use mynah_engine::sampling::SamplingParams;
 use mynah_engine::{Engine, Event, RequestId};
 use mynah_model::tokenizer::StreamDecoder;
 
-use super::{Answer, Desk, Finish, Identity, Prompt, Request, RespondError, Responder, Sampling};
+use crate::{Answer, Desk, Finish, Identity, Prompt, Request, RespondError, Responder, Sampling};
 
 /// What the engine needs to know that is not in the prompt: how texts become tokens.
 pub type Tokenize<'t> = dyn Fn(&Prompt) -> Result<Vec<u32>, String> + 't;

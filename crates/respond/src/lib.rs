@@ -3,6 +3,8 @@
 //! A responder is synchronous. It takes requests from a [`Desk`] whenever it has room for more, and
 //! hands each answer back as soon as it is whole, in any order. So a batch stays full over the
 //! bounds of inputs and arms, and whoever sits behind the desk may stop at any moment.
+//!
+//! Knows nothing of why somebody asks. Prints nothing, reads no environment.
 
 pub mod endpoint;
 mod local;
@@ -33,13 +35,38 @@ pub struct Sampling {
 }
 
 /// What is said to a model: rendered, ready to be sent.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Prompt {
     /// How the model is told to behave.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,
+    /// What was said before in the same conversation, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Exchange>,
     /// What the person says.
     pub user: String,
+}
+
+impl Prompt {
+    /// A prompt that begins a conversation.
+    pub fn new(user: impl Into<String>) -> Self {
+        Self { user: user.into(), ..Self::default() }
+    }
+
+    /// All texts of it.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        let earlier = self.earlier.iter().flat_map(|said| [&*said.user, &*said.answer]);
+        self.system.as_deref().into_iter().chain(earlier).chain([&*self.user])
+    }
+}
+
+/// Something that a person said, and what the model said to it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Exchange {
+    /// What the person said.
+    pub user: String,
+    /// What the model answered.
+    pub answer: String,
 }
 
 /// One answer that is wanted.

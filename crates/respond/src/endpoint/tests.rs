@@ -4,7 +4,6 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::sync::Arc;
 
-use super::super::Prompt;
 use super::*;
 
 /// Answers the n-th request with the n-th of `replies` and the others with the last; what came in
@@ -69,7 +68,7 @@ struct Asking {
 impl Desk for Asking {
     fn next(&mut self) -> Option<Request> {
         self.left = self.left.checked_sub(1)?;
-        let prompt = Arc::new(Prompt { system: None, user: "Hello".to_owned() });
+        let prompt = Arc::new(Prompt::new("Hello"));
         Some(Request { id: self.left, prompt, seed: 5, repeat: 0 })
     }
 

@@ -10,7 +10,7 @@ use ureq::Agent;
 use ureq::http::HeaderMap;
 use url::Url;
 
-use super::super::{Answer, Finish, Request, Sampling};
+use crate::{Answer, Finish, Request, Sampling};
 
 /// The longest reply that is read.
 const MOST_BYTES: u64 = 16 << 20;
@@ -125,6 +125,10 @@ impl Call {
         let mut messages = Vec::new();
         if let Some(system) = &request.prompt.system {
             messages.push(json!({ "role": "system", "content": system }));
+        }
+        for exchange in &request.prompt.earlier {
+            messages.push(json!({ "role": "user", "content": exchange.user }));
+            messages.push(json!({ "role": "assistant", "content": exchange.answer }));
         }
         messages.push(json!({ "role": "user", "content": request.prompt.user }));
         // An endpoint knows a seed and no number of the answer: the two become one.

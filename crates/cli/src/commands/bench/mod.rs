@@ -1,5 +1,7 @@
 //! `mynah bench`: measures a model, or the machine.
 
+mod programs;
+
 use std::io::Write as _;
 use std::time::{Duration, Instant};
 
@@ -30,13 +32,19 @@ const FIRST_PROMPT: usize = 16;
 /// Numbers are medians over the repeats. Reading is one pass over the whole prompt, with the
 /// scores of its last token; writing is token after token, from the beginning, without choosing.
 /// The first token is timed from the start of the command, with a prompt of 16 tokens.
+///
+/// `mynah bench humaneval` and `mynah bench mbpp` measure how well it writes programs instead.
 #[derive(clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 #[command(after_long_help = "\
 Examples:
   mynah bench --model smollm2-135m
   mynah bench --model model.gguf --prompt 2048 --generate 256 --threads 1 --json
-  mynah bench --limits")]
+  mynah bench --limits
+  mynah bench humaneval --model qwen2.5-coder-0.5b --samples 5 --repairs 1")]
 pub(crate) struct Args {
+    #[command(subcommand)]
+    programs: Option<Programs>,
     /// The model: a name, a file, a folder, or a place that `mynah pull` knows
     #[arg(long, short)]
     model: Option<String>,
@@ -67,7 +75,23 @@ pub(crate) struct Args {
     json: bool,
 }
 
+/// What else can be measured.
+#[derive(clap::Subcommand)]
+enum Programs {
+    /// How many of HumanEval's 164 functions a model writes so that their tests pass
+    Humaneval(programs::Args),
+    /// How many of MBPP's functions a model writes so that their tests pass
+    Mbpp(programs::Args),
+}
+
 pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
+    match &args.programs {
+        Some(Programs::Humaneval(args)) => {
+            return programs::run(args, programs::Set::HumanEval, terminal);
+        }
+        Some(Programs::Mbpp(args)) => return programs::run(args, programs::Set::Mbpp, terminal),
+        None => {}
+    }
     let n_threads = args.threads.unwrap_or_else(machine::n_threads);
     if args.limits {
         let isa = Isa::detect();

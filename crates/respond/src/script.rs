@@ -1,6 +1,6 @@
 //! Answers that a test makes up.
 
-use super::{Answer, Desk, Finish, Identity, Request, RespondError, Responder, Sampling};
+use crate::{Answer, Desk, Finish, Identity, Request, RespondError, Responder, Sampling};
 
 /// Answers by a function of the request; an `Err` of it is a request that failed.
 ///

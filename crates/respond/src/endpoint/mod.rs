@@ -8,7 +8,6 @@ mod call;
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
@@ -18,8 +17,7 @@ use std::time::{Duration, Instant};
 
 use url::{Host, Url};
 
-use super::{Answer, Desk, Identity, Prompt, Request, RespondError, Responder, Sampling};
-use crate::experiment::Experiment;
+use crate::{Answer, Desk, Identity, Prompt, Request, RespondError, Responder, Sampling};
 use call::{Call, CallError};
 
 /// A key, which nothing prints.
@@ -49,6 +47,13 @@ pub struct Price {
 }
 
 impl Price {
+    /// What an answer is taken to cost before it is known, in US dollars: a token for each four bytes
+    /// of the prompt, and an answer as long as it may be.
+    pub fn at_most(&self, prompt: &Prompt, sampling: &Sampling) -> f64 {
+        let said: usize = prompt.texts().map(str::len).sum();
+        self.of(said as u64 / 4 + 8, sampling.max_tokens as u64)
+    }
+
     fn of(&self, prompt_tokens: u64, tokens: u64) -> f64 {
         (self.input * prompt_tokens as f64 + self.output * tokens as f64) / 1e6
     }
@@ -170,7 +175,7 @@ impl Endpoint {
     ) -> Result<Answer, Failure> {
         let patience = self.settings.patience;
         let price = self.settings.price;
-        let most = price.map_or(0.0, |price| guess(&request.prompt, sampling, price));
+        let most = price.map_or(0.0, |price| price.at_most(&request.prompt, sampling));
         let (mut wait, mut lost) = (patience.wait, 0.0);
         for attempt in 1.. {
             if stop.load(Ordering::Relaxed) {
@@ -289,32 +294,5 @@ fn pause(wait: Duration, stop: &AtomicBool) {
     let start = Instant::now();
     while start.elapsed() < wait && !stop.load(Ordering::Relaxed) {
         thread::sleep(Duration::from_millis(50).min(wait));
-    }
-}
-
-/// What an answer is taken to cost before it is known, in US dollars: a token for each four bytes of
-/// the prompt, and an answer as long as it may be.
-fn guess(prompt: &Prompt, sampling: &Sampling, price: Price) -> f64 {
-    let bytes = prompt.user.len() + prompt.system.as_ref().map_or(0, String::len);
-    price.of(bytes as u64 / 4 + 8, sampling.max_tokens as u64)
-}
-
-/// What an experiment is likely to cost at most, in US dollars.
-pub fn estimate(experiment: &Experiment, price: Price) -> f64 {
-    let mut cost = 0.0;
-    let mut costs: HashMap<(usize, usize, usize), f64> = HashMap::new();
-    for cell in crate::design::schedule(&experiment.layout(), experiment.seed) {
-        let prompt = (cell.arm, cell.paraphrase, cell.input);
-        cost += *costs
-            .entry(prompt)
-            .or_insert_with(|| guess(&experiment.prompt(&cell), &experiment.sampling, price));
-    }
-    match experiment.budget.samples {
-        Some(most) => {
-            let all =
-                experiment.inputs.len() * experiment.arms.len() * experiment.samples_per_input();
-            cost * (most as f64 / all as f64).min(1.0)
-        }
-        None => cost,
     }
 }
