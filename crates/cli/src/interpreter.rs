@@ -16,9 +16,6 @@ pub(crate) struct SandboxArgs {
     /// What programs run in
     #[arg(long, value_name = "KIND", default_value = "wasi")]
     pub(crate) sandbox: Kind,
-    /// What they may import beside the standard library
-    #[arg(long, value_name = "SET", default_value = "none")]
-    pub(crate) packages: Packages,
     /// How many seconds a program may run
     #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
     pub(crate) run_seconds: Duration,
@@ -34,15 +31,6 @@ pub(crate) enum Kind {
     Wasi,
     /// This machine's own Python with its packages, under bubblewrap; Linux
     Os,
-}
-
-/// What programs may import.
-#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Packages {
-    /// Nothing
-    None,
-    /// numpy, pandas, scipy, matplotlib
-    Data,
 }
 
 /// Does what a sandbox starts this program for, if it was started for that. Nobody else is told of

@@ -1,16 +1,16 @@
 //! From flags to a sandbox that is ready.
 
 use std::env;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Context as _;
 use mynah_agent::Interpreter;
 use mynah_agent::sandboxed::Sandboxed;
 use mynah_hub::Reference;
-use mynah_sandbox::{Limits, OsChoice, Sandbox, WasiFiles, Worker};
+use mynah_sandbox::{Limits, OsChoice, Program, Sandbox, WasiFiles, Worker};
 
-use super::{Kind, Packages, SandboxArgs};
+use super::{Kind, SandboxArgs};
 use crate::environment;
-use crate::failure::Misuse;
 use crate::models;
 use crate::terminal::Terminal;
 
@@ -29,32 +29,32 @@ pub(super) fn open(
         memory_bytes: (args.run_memory as u64) << 20,
         ..Limits::default()
     };
-    let (sandbox, identity) = match args.sandbox {
-        Kind::Wasi => wasi(args.packages, &worker, at_once, terminal)?,
-        Kind::Os if args.packages != Packages::None => {
-            let message = "--packages: the sandbox `os` has the packages of this machine's Python";
-            return Err(Misuse(message.to_owned()).into());
+    let (sandbox, identity, packages) = match args.sandbox {
+        Kind::Wasi => {
+            let (sandbox, identity) = wasi(&worker, at_once, terminal)?;
+            (sandbox, identity, Vec::new())
         }
-        Kind::Os => (Sandbox::os(&OsChoice::default(), &worker, at_once)?, "os".to_owned()),
-    };
-    let packages = match args.packages {
-        Packages::None => Vec::new(),
-        Packages::Data => ["numpy", "pandas", "scipy", "matplotlib"].map(str::to_owned).to_vec(),
+        Kind::Os => {
+            let sandbox = Sandbox::os(&OsChoice::default(), &worker, at_once)?;
+            let packages = packages(&sandbox)?;
+            (sandbox, "os".to_owned(), packages)
+        }
     };
     Ok(Box::new(Sandboxed { sandbox, limits, identity, packages }))
 }
 
+/// Which of the packages that programs for data use the machine's Python has.
+fn packages(sandbox: &Sandbox) -> anyhow::Result<Vec<String>> {
+    let source = "from importlib.util import find_spec\n\
+        print(*(n for n in ('numpy', 'pandas', 'scipy', 'matplotlib') if find_spec(n)))";
+    let program = Program { source, stdin: &[], folder: None };
+    let run = sandbox.run(&program, &Limits::default(), &AtomicBool::new(false))?;
+    Ok(run.stdout.split_whitespace().map(str::to_owned).collect())
+}
+
 /// The Python for WASI, fetched if it is not here, and what names it.
-fn wasi(
-    packages: Packages,
-    worker: &Worker,
-    at_once: usize,
-    terminal: &Terminal,
-) -> anyhow::Result<(Sandbox, String)> {
-    let name = match packages {
-        Packages::None => "cpython-wasi",
-        Packages::Data => "cpython-wasi-data",
-    };
+fn wasi(worker: &Worker, at_once: usize, terminal: &Terminal) -> anyhow::Result<(Sandbox, String)> {
+    let name = "cpython-wasi";
     let hub = models::hub(terminal)?;
     let reference = Reference::Name(name.to_owned());
     let (python, _) = models::pull(&hub, &reference, false, false, terminal)?;

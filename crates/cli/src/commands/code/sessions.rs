@@ -39,9 +39,8 @@ impl SessionArgs {
         match sessions()?.open(name, interpreter) {
             Ok(session) => Ok(Some(session)),
             Err(error @ SessionError::Name(_)) => Err(Misuse(error.to_string()).into()),
-            Err(error @ SessionError::Interpreter { .. }) => Err(error).hint(format!(
-                "use the same --sandbox and --packages, or end it: `mynah code --end {name}`"
-            )),
+            Err(error @ SessionError::Interpreter { .. }) => Err(error)
+                .hint(format!("use the same --sandbox, or end it: `mynah code --end {name}`")),
             Err(error) => Err(error.into()),
         }
     }
