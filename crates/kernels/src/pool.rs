@@ -80,6 +80,8 @@ pub struct Pool {
     in_vain: u32,
     /// How many regions went without trouble.
     calm: u32,
+    /// Whether it does without the others when they cost more than they bring.
+    goes_alone: bool,
 }
 
 struct Worker {
@@ -115,7 +117,23 @@ impl Pool {
                     .map(|handle| Worker { sleeps, handle: Some(handle) })
             })
             .collect();
-        Self { shared, workers, alone: 0, next_alone: FEWEST_ALONE, in_vain: 0, calm: 0 }
+        Self {
+            shared,
+            workers,
+            alone: 0,
+            next_alone: FEWEST_ALONE,
+            in_vain: 0,
+            calm: 0,
+            goes_alone: true,
+        }
+    }
+
+    /// A pool for regions of a millisecond and more, as training has: beside their length, waking a
+    /// thread and waiting for its last piece cost nothing, so that it always asks for help.
+    pub fn for_long_regions(n_threads: usize) -> Self {
+        let mut pool = Self::new(n_threads);
+        pool.goes_alone = false;
+        pool
     }
 
     /// How many threads work, the caller among them.
@@ -177,6 +195,9 @@ impl Pool {
     /// another program has that thread's core; if it had woken the thread, that was in vain.
     /// Asking for help then costs more than it brings, for a while.
     fn learn(&mut self, did_most: bool, had_to_sleep: bool, woke: bool) {
+        if !self.goes_alone {
+            return;
+        }
         if did_most && woke {
             self.in_vain += WOKEN_IN_VAIN;
         } else {

@@ -98,7 +98,7 @@ impl<'s> Trainer<'s> {
         let average = if config.optimiser.average > 0.0 { weights.clone() } else { Vec::new() };
         let order = Order::Shuffled(config.seed);
         Self {
-            machine: Machine { pool: Pool::new(n_threads), isa },
+            machine: Machine { pool: Pool::for_long_regions(n_threads), isa },
             optimiser: Optimiser::new(&config, pass.layout(), n_threads),
             gradient: vec![0.0; weights.len()],
             losses: vec![0.0; config.tokens_per_step()],
