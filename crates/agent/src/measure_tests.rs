@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use mynah_respond::{Request, Sampling, Script};
 
 use crate::ground::Standing;
-use crate::measure::{Measured, Plan, canonical, measure};
+use crate::measure::{Measured, Plan, Sample, canonical, measure};
 use crate::problems::{Problem, human_eval};
 use crate::testing::HostPython;
 
@@ -44,8 +44,8 @@ fn run(repairs: usize, answer: impl FnMut(&Request) -> Result<String, String>) -
     measure(&plan, &mut model, &HostPython, scratch.path(), &mut |_, _| {}).unwrap()
 }
 
-fn fenced(code: &str) -> Result<String, String> {
-    Ok(format!("```python\n{code}\n```"))
+fn fenced(code: &str) -> String {
+    format!("```python\n{code}\n```")
 }
 
 #[test]
@@ -55,17 +55,16 @@ fn samples_are_counted_at_once_and_after_repairs() {
         let is_first = request.prompt.earlier.is_empty();
         match (is_double, is_first, request.repeat) {
             // One right at once; the others when they hear what is wrong.
-            (true, true, 0) => fenced("def double(x):\n    return 2 * x"),
-            (true, true, _) => fenced("def double(x):\n    return x"),
-            (true, false, _) => fenced("def double(x):\n    return x + x"),
+            (true, true, 0) => Ok(fenced("def double(x):\n    return 2 * x")),
+            (true, true, _) => Ok(fenced("def double(x):\n    return x")),
+            (true, false, _) => Ok(fenced("def double(x):\n    return x + x")),
             // Never right; the second try only drops an assertion.
-            (false, true, _) => fenced("def halve(x):\n    assert x > 9\n    return x"),
-            (false, false, _) => fenced("def halve(x):\n    return x"),
+            (false, true, _) => Ok(fenced("def halve(x):\n    assert x > 9\n    return x")),
+            (false, false, _) => Ok(fenced("def halve(x):\n    return x")),
         }
     });
-    let at_once: Vec<bool> =
-        measured.samples.iter().map(|sample| sample.passes_at_once()).collect();
-    let in_the_end: Vec<bool> = measured.samples.iter().map(|sample| sample.passes()).collect();
+    let at_once: Vec<bool> = measured.samples.iter().map(Sample::passes_at_once).collect();
+    let in_the_end: Vec<bool> = measured.samples.iter().map(Sample::passes).collect();
     assert_eq!(at_once, [true, false, false, false, false, false]);
     assert_eq!(in_the_end, [true, true, true, false, false, false]);
     let lengths: Vec<usize> = measured.samples.iter().map(|sample| sample.tried.len()).collect();
@@ -82,9 +81,9 @@ fn what_cannot_be_answered_does_not_pass() {
     let measured = run(1, |request| match request.repeat {
         0 => Err("too long".to_owned()),
         1 => Ok("I do not know.".to_owned()),
-        _ => fenced("    return 2 * x"),
+        _ => Ok(fenced("    return 2 * x")),
     });
-    assert_eq!((measured.unanswered, measured.reason.as_deref()), (2 + 0, Some("too long")));
+    assert_eq!((measured.unanswered, measured.reason.as_deref()), (2, Some("too long")));
     let passing: Vec<usize> =
         measured.samples.iter().filter(|sample| sample.passes()).map(|s| s.problem).collect();
     // A body without its signature goes on after the prompt.

@@ -32,11 +32,11 @@ impl Interpreter for Sandboxed {
         let Program { source, stdin, folder } = *program;
         let program = mynah_sandbox::Program { source, stdin, folder: Some(folder) };
         let run = self.sandbox.run(&program, &self.limits, stop);
-        run.map(|run| told(run, &self.limits)).map_err(failed)
+        run.map(|run| told(run, &self.limits)).map_err(|error| failed(&error))
     }
 
     fn cells(&self, folder: &Path) -> Result<Box<dyn Cells + '_>, InterpreterError> {
-        let session = self.sandbox.session(folder).map_err(failed)?;
+        let session = self.sandbox.session(folder).map_err(|error| failed(&error))?;
         Ok(Box::new(Python { session, limits: &self.limits }))
     }
 }
@@ -49,11 +49,11 @@ struct Python<'a> {
 impl Cells for Python<'_> {
     fn run(&mut self, cell: &str, stop: &AtomicBool) -> Result<Run, InterpreterError> {
         let run = self.session.run(cell, self.limits, stop);
-        run.map(|run| told(run, self.limits)).map_err(failed)
+        run.map(|run| told(run, self.limits)).map_err(|error| failed(&error))
     }
 }
 
-fn failed(error: mynah_sandbox::SandboxError) -> InterpreterError {
+fn failed(error: &mynah_sandbox::SandboxError) -> InterpreterError {
     InterpreterError(error.to_string())
 }
 

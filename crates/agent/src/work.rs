@@ -224,7 +224,7 @@ fn spent(manner: &Manner<'_>, attempts: &[Attempt], until: Option<Instant>) -> O
 /// What a candidate did, if it works; candidates that did the same are equal in this. With tests
 /// that is to pass them, whatever is printed; otherwise to print and make the same, and to have
 /// functions that do the same where that was looked at.
-fn behaviour<'a>(candidate: &'a Candidate, has_tests: bool) -> Option<Behaviour<'a>> {
+fn behaviour(candidate: &Candidate, has_tests: bool) -> Option<Behaviour<'_>> {
     let trial = candidate.trial.as_ref().filter(|trial| trial.standing == Standing::Works)?;
     if has_tests {
         return Some(("", &[], None));

@@ -115,19 +115,7 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
     sampling.validate().map_err(|error| Misuse(error.to_string()))?;
 
     let message = [Message::user(text)];
-    // A model that knows no conversations goes on with what it is given.
-    let raw = args.raw || (args.system.is_none() && session.prompts.are_texts_only());
-    if is_empty && !raw {
-        return no_prompt();
-    }
-    let prompt = if raw {
-        session.prompts.raw(&message[0].content)
-    } else {
-        session.prompts.conversation(args.system.as_deref(), &message)?
-    };
-    if prompt.is_empty() {
-        return no_prompt();
-    }
+    let (prompt, raw) = prompt_of(args, &session, &message)?;
     let too_long = RequestError::TooLong { n_tokens: prompt.len(), context: session.context };
     let room = session.context.saturating_sub(prompt.len());
     if room == 0 {
@@ -181,6 +169,25 @@ pub(crate) fn run(args: &Args, terminal: &mut Terminal) -> anyhow::Result<()> {
     Recorder::new(&args.log).record(None, &turns, terminal);
     let limited = args.max_tokens.is_some_and(|asked| asked <= room);
     answers.iter().try_for_each(|answer| tell_end(answer, limited, &session, terminal))
+}
+
+/// The tokens of what is asked, and whether the text is continued as it is.
+fn prompt_of(
+    args: &Args,
+    session: &Session,
+    message: &[Message; 1],
+) -> anyhow::Result<(Vec<u32>, bool)> {
+    // A model that knows no conversations goes on with what it is given.
+    let raw = args.raw || (args.system.is_none() && session.prompts.are_texts_only());
+    if message[0].content.trim().is_empty() && !raw {
+        return no_prompt();
+    }
+    let prompt = if raw {
+        session.prompts.raw(&message[0].content)
+    } else {
+        session.prompts.conversation(args.system.as_deref(), message)?
+    };
+    if prompt.is_empty() { no_prompt() } else { Ok((prompt, raw)) }
 }
 
 /// What was asked, for the log.

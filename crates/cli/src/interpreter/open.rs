@@ -1,6 +1,7 @@
 //! From flags to a sandbox that is ready.
 
 use std::env;
+use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Context as _;
@@ -58,7 +59,11 @@ fn wasi(worker: &Worker, at_once: usize, terminal: &Terminal) -> anyhow::Result<
     let hub = models::hub(terminal)?;
     let reference = Reference::Name(name.to_owned());
     let (python, _) = models::pull(&hub, &reference, false, false, terminal)?;
-    let module = python.manifest.files.iter().find(|file| file.name.ends_with(".wasm"));
+    let module = python
+        .manifest
+        .files
+        .iter()
+        .find(|file| Path::new(&file.name).extension().is_some_and(|end| end == "wasm"));
     let module = module.with_context(|| format!("{name} has no module"))?;
     let sha256 = module.sha256.to_string();
     let files = WasiFiles {

@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn a_place_is_all_that_is_needed_to_go_on() {
-        let texts = Texts((0..20).map(|i| (0..i % 7 + 1).collect()).collect());
+        let texts = Texts((0..20).map(|i| (0..=i % 7).collect()).collect());
         let order = Order::Shuffled(5);
         let mut packer = Packer::new(&texts, order, 99, Place::default());
         let mut places = Vec::new();

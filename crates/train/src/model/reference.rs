@@ -23,10 +23,7 @@ pub(super) fn loss(
     let first = x.clone();
     for layer in &layout.layers {
         if let Some(mix) = layer.residual_mix {
-            let mix = w(mix);
-            for (x, first) in x.iter_mut().flatten().zip(first.iter().flatten()) {
-                *x = mix[0] * *x + mix[1] * first;
-            }
+            mix_in(&mut x, &first, w(mix));
         }
         let qkv: Vec<Vec<f64>> = x
             .iter()
@@ -73,14 +70,7 @@ pub(super) fn loss(
         }
         for x in &mut x {
             let up = linear(&norm(x, w(layer.feed_norm), model), w(layer.up));
-            let active: Vec<f64> = match preset {
-                Preset::Llama => {
-                    let (gate, up) = up.split_at(model.feed_forward);
-                    gate.iter().zip(up).map(|(g, u)| g / (1.0 + (-g).exp()) * u).collect()
-                }
-                Preset::Nano => up.iter().map(|u| u.max(0.0).powi(2)).collect(),
-            };
-            let out = linear(&active, w(layer.down));
+            let out = linear(&activated(preset, model, &up), w(layer.down));
             x.iter_mut().zip(out).for_each(|(x, y)| *x += y);
         }
     }
@@ -91,6 +81,22 @@ pub(super) fn loss(
         log_sum - logits[target as usize] + z_loss * log_sum * log_sum
     });
     each.sum()
+}
+
+fn mix_in(x: &mut [Vec<f64>], first: &[Vec<f64>], mix: &[f64]) {
+    for (x, first) in x.iter_mut().flatten().zip(first.iter().flatten()) {
+        *x = mix[0] * *x + mix[1] * first;
+    }
+}
+
+fn activated(preset: Preset, model: &ModelConfig, up: &[f64]) -> Vec<f64> {
+    match preset {
+        Preset::Llama => {
+            let (gate, up) = up.split_at(model.feed_forward);
+            gate.iter().zip(up).map(|(g, u)| g / (1.0 + (-g).exp()) * u).collect()
+        }
+        Preset::Nano => up.iter().map(|u| u.max(0.0).powi(2)).collect(),
+    }
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {

@@ -102,20 +102,20 @@ impl Folder {
         fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))
     }
 
-    fn get(&self, path: &Path) -> anyhow::Result<String> {
+    fn get(path: &Path) -> anyhow::Result<String> {
         fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))
     }
 
     pub(crate) fn about(&self) -> anyhow::Result<About> {
         let path = self.training().join("about.json");
-        serde_json::from_str(&self.get(&path)?)
+        serde_json::from_str(&Self::get(&path)?)
             .with_context(|| format!("cannot read {}", path.display()))
     }
 
     /// The effective settings.
     pub(crate) fn config(&self) -> anyhow::Result<Config> {
         let path = self.config_path();
-        let settings = Settings::parse(&path.display().to_string(), &self.get(&path)?)?;
+        let settings = Settings::parse(&path.display().to_string(), &Self::get(&path)?)?;
         // Everything is said; the rules have nothing to fill in.
         let given = Given { vocabulary: 0, steps: 0, tokens: 0, depth: None };
         Ok(settings.resolve(&given)?)
@@ -127,7 +127,7 @@ impl Folder {
 
     /// The text of the tokenizer's file.
     pub(crate) fn tokenizer_json(&self) -> anyhow::Result<String> {
-        self.get(&self.tokenizer_path())
+        Self::get(&self.tokenizer_path())
     }
 
     pub(crate) fn tokenizer(&self) -> anyhow::Result<Tokenizer> {
@@ -155,9 +155,8 @@ pub(crate) fn parse_tokenizer(json: &str) -> anyhow::Result<Tokenizer> {
 
 /// How many bytes of text each token stands for: none for control tokens.
 pub(crate) fn token_bytes(tokenizer: &Tokenizer, vocabulary: usize) -> Vec<u32> {
-    let bytes = |id: u32| match tokenizer.is_control(id) {
-        true => 0,
-        false => tokenizer.token_bytes(id).len() as u32,
+    let bytes = |id: u32| {
+        if tokenizer.is_control(id) { 0 } else { tokenizer.token_bytes(id).len() as u32 }
     };
     let known = tokenizer.vocab_len();
     (0..vocabulary).map(|id| if id < known { bytes(id as u32) } else { 0 }).collect()

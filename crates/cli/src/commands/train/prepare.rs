@@ -150,7 +150,7 @@ pub(super) fn prepare(
 fn settings(args: &Args) -> anyhow::Result<(Settings, Vec<PathBuf>)> {
     let is_settings = |path: &&PathBuf| path.extension().is_some_and(|end| end == "toml");
     let (files, paths): (Vec<&PathBuf>, Vec<&PathBuf>) =
-        args.what.iter().partition(|path| is_settings(&path));
+        args.what.iter().partition(|path| is_settings(path));
     let mut settings = match files[..] {
         [] => Settings::default(),
         [path] => {

@@ -32,26 +32,26 @@ pub(super) enum Texts {
 pub(super) struct Text {
     source: String,
     licence: Option<String>,
-    text: String,
+    whole: String,
 }
 
 impl AsRef<str> for Text {
     fn as_ref(&self) -> &str {
-        &self.text
+        &self.whole
     }
 }
 
 impl Text {
     /// Its text in pieces: see [`PIECE`].
     pub(super) fn pieces(&self) -> impl Iterator<Item = &str> {
-        pieces(&self.text)
+        pieces(&self.whole)
     }
 
     /// Counts it with those of its source and licence.
     pub(super) fn count(&self, origins: &mut Vec<Origin>) {
         let is_of =
             |origin: &&mut Origin| origin.name == self.source && origin.licence == self.licence;
-        let bytes = self.text.len() as u64;
+        let bytes = self.whole.len() as u64;
         match origins.iter_mut().find(is_of) {
             Some(origin) => {
                 origin.documents += 1;
@@ -90,12 +90,12 @@ impl Texts {
         match self {
             Self::Corpus(corpus) => Box::new(corpus.documents(0).map(|document| {
                 let Document { source, licence, text, .. } = document?;
-                Ok(Text { source, licence, text })
+                Ok(Text { source, licence, whole: text })
             })),
             Self::Files(named) => Box::new(named.iter().flat_map(|(name, files)| {
                 let source = name.display().to_string();
                 files.iter().map(move |file| {
-                    Ok(Text { source: source.clone(), licence: None, text: text_of(file)? })
+                    Ok(Text { source: source.clone(), licence: None, whole: text_of(file)? })
                 })
             })),
         }
@@ -231,7 +231,7 @@ mod tests {
         }
         let texts = of_files(&[folder.path().to_owned()]).unwrap();
         let read: Vec<Text> = texts.read().map(Result::unwrap).collect();
-        assert_eq!([&read[0].text, &read[1].text], ["first", "second"]);
+        assert_eq!([&read[0].whole, &read[1].whole], ["first", "second"]);
         assert_eq!((texts.size().unwrap(), read.len()), ((2, 11), 2));
         let mut origins = Vec::new();
         read.iter().for_each(|text| text.count(&mut origins));
