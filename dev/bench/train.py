@@ -1,6 +1,6 @@
 """Training speed beside PyTorch: the same models, the same batches, in turn, on the same threads.
 
-    cargo build --release -p mynah-train --example speed
+    cargo build --release -p mynah-train --example training_speed
     python dev/bench/train.py --threads 2            # needs torch; prints a table in Markdown
 
 Three sizes of the preset `llama`, batches of 32 sequences of 256 tokens, a vocabulary of 2,048.
@@ -26,7 +26,7 @@ TORCH = {"eager f32": (False, False), "compile f32": (True, False), "compile bf1
 
 
 def torch_speed(size, threads, steps, compiles, bf16):
-    """One line of JSON, as the example `speed` prints it."""
+    """One line of JSON, as the example `training_speed` prints it."""
     import torch
     import torch.nn.functional as F
     from torch import nn
@@ -122,7 +122,7 @@ def main():
     parser.add_argument("--steps", type=int, default=6)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--sizes", nargs="*", default=list(SIZES))
-    parser.add_argument("--example", default="target/release/examples/speed")
+    parser.add_argument("--example", default="target/release/examples/training_speed")
     parser.add_argument("--presets", nargs="*", default=["llama"])
     parser.add_argument("--only", nargs=2, metavar=("SIZE", "WHAT"), help=argparse.SUPPRESS)
     args = parser.parse_args()

@@ -88,7 +88,7 @@ fn slips_of_the_pen_are_told_before_anything_happens() {
     check(&["corpus", "add", "englsh"], "there is no file or collection \"englsh\"");
     check(&["corpus", "add", "./nothing.txt"], "there is no ./nothing.txt");
     check(&["plan", "--on", "h300"], "there are: a100, h100, h200");
-    check(&["plan", "--budget", "10"], "it must have a unit");
+    check(&["plan", "--budget", "10"], "it must be like 90s, 10m");
     assert!(!home.path().join("corpus").exists());
 }
 

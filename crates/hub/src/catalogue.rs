@@ -335,7 +335,7 @@ mod tests {
         assert_eq!(catalogue.entries()[0].name, "mine");
         let hides = load(&OWN.replace("\"mine\"", "\"gemma3-270m\"")).unwrap();
         assert_eq!(hides.get("gemma3-270m").unwrap().bytes(), 3);
-        assert_eq!(hides.entries().len(), 4);
+        assert_eq!(hides.entries().len(), catalogue.entries().len() - 1);
     }
 
     #[test]

@@ -79,7 +79,7 @@ fn what_is_not_supported_is_said() {
     check(
         json!({"hidden_act": "xielu"}),
         "`hidden_act` in config.json is xielu, which is not supported; these are: silu, gelu, \
-         gelu_pytorch_tanh, relu",
+         gelu_pytorch_tanh, relu, relu2",
     );
     check(
         json!({"architectures": ["FalconForCausalLM"], "alibi": true}),

@@ -1,6 +1,6 @@
 //! Measures training for `dev/bench/train.py`: one line of JSON.
 //!
-//!     cargo run --release -p mynah-train --example speed -- PRESET DEPTH WIDTH FEED THREADS STEPS
+//!     cargo run --release -p mynah-train --example training_speed -- PRESET DEPTH WIDTH FEED THREADS STEPS
 //!
 //! Batches of 32 sequences of 256 tokens from a vocabulary of 2,048. The losses of the first steps
 //! are printed too, so that it is seen that something was learnt.
