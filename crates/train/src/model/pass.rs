@@ -1,6 +1,6 @@
 //! The loss of a batch and its gradient: every step forward has its step backward beside it.
 //!
-//! Reading order is the order of the data: [`Pass::forward`] calls the `*_forward` functions from
+//! Reading order is the order of the data: `Around::forward` calls the `*_forward` functions from
 //! the embeddings to the last norm, [`Pass::learn`] computes the loss and calls the `*_backward`
 //! functions back again. The shape of every buffer is beside it in `arena.rs`.
 
